@@ -34,3 +34,8 @@ def of_file(path: str | Path) -> str:
     """Digest of a file's bytes."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_json(path: str | Path) -> Any:
+    """The JSON value in a file of ours."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))

@@ -1,0 +1,104 @@
+"""Cell: one arm on one task, split, probe and label fraction; its predictions are one Parquet file.
+
+DIR/cells/NAME/ holds `predictions.parquet` and `cell.json` (what was run, its fingerprint, flags). A cell that is there
+with the same fingerprint is not computed again, so an interrupted evaluation goes on where it was, and one folder
+collects any number of arms. Shapes: N rows of the cohort, K labels.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from einthoven.cohort.store import Cohort
+from einthoven.core import fingerprint
+from einthoven.core.output import replaced
+from einthoven.evaluate.tasks import Task
+
+COLUMNS = {
+    "key": pl.String, "subject": pl.Int64, "split": pl.String, "part": pl.String, "label": pl.String,
+    "truth": pl.Float64, "score": pl.Float64, "run": pl.String,
+}  # fmt: skip
+"""The prediction table: truth 1, 0, a number or null; score a probability or a value."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one cell is. `role` is `arm` or `reference`; `draw` is the draw of labelled subjects."""
+
+    arm: str
+    role: str
+    seed: int
+    task: str
+    kind: str
+    split: str
+    probe: str
+    labelled: str
+    draw: int
+    features: str
+    fingerprint: str
+    facts: dict[str, Any] = field(default_factory=dict)
+    """Filled by the run: penalty, flags, effective rank, counts, seconds, and the checkpoint's own card."""
+
+    @property
+    def name(self) -> str:
+        """Folder name: readable, and unique for the setting."""
+        words = (self.task, self.split, self.probe, self.features, self.labelled, self.arm, f"s{self.seed}d{self.draw}")
+        return "--".join(re.sub(r"[^A-Za-z0-9.+@:]+", "-", word) for word in words)
+
+
+Compute = Callable[[], tuple[pl.DataFrame, dict[str, Any]]]
+
+
+def run(folder: Path, cell: Cell, compute: Compute) -> Path:
+    """The folder of a cell, computed unless it is there with the same fingerprint."""
+    place = folder / "cells" / cell.name
+    known = place / "cell.json"
+    if known.exists() and fingerprint.read_json(known)["fingerprint"] == cell.fingerprint:
+        return place
+    predictions, facts = compute()
+    with replaced(place) as scratch:
+        predictions.write_parquet(scratch / "predictions.parquet")
+        text = fingerprint.to_json(asdict(cell) | {"facts": facts}, indent=1)
+        (scratch / "cell.json").write_text(text + "\n", encoding="utf-8")
+    return place
+
+
+def predictions(cohort: Cohort, task: Task, parts_N: np.ndarray, used_N: np.ndarray, cell: Cell, score_NK: np.ndarray):
+    """The prediction table of a cell.
+
+    Args:
+        parts_N: part of each row, "" outside the split.
+        used_N: mask of rows whose prediction counts: all of train and test, the labelled ones of validation.
+        score_NK: (N, K) float64.
+    """
+    keep = np.flatnonzero((parts_N != "") & task.known & used_N)
+    rows, K = cohort.index[keep.tolist()], len(task.labels)
+    frame = pl.DataFrame({
+        "key": np.repeat(rows["key"].to_numpy(), K),
+        "subject": np.repeat(rows["subject_id"].to_numpy(), K),
+        "split": [cell.split] * (len(keep) * K),
+        "part": np.repeat(parts_N[keep], K),
+        "label": np.tile(np.array(task.labels, dtype=object), len(keep)),
+        "truth": task.truth_NK[keep].ravel(),
+        "score": score_NK[keep].ravel(),
+        "run": [f"{cell.arm}#{cell.seed}.{cell.draw}"] * (len(keep) * K),
+    }, schema_overrides=COLUMNS)  # fmt: skip
+    return frame.with_columns(pl.col("truth").fill_nan(None))
+
+
+def effective_rank(features_ND: np.ndarray) -> float:
+    """exp of the entropy of the normalised singular values of the centred features (Roy & Vetterli 2007)."""
+    centred_ND = features_ND - features_ND.mean(axis=0)
+    value_D = np.linalg.eigvalsh(centred_ND.T @ centred_ND)
+    value_D = np.sqrt(np.clip(value_D, 0, None))
+    if not value_D.any():
+        return 0.0
+    share_D = value_D / value_D.sum()
+    return float(np.exp(-(share_D * np.log(share_D + 1e-300)).sum()))

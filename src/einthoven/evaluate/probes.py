@@ -1,0 +1,159 @@
+"""Linear probe: one L2 logistic regression a label, or a ridge regression, on frozen features (evaluation.md E1).
+
+Features are standardised with training mean and standard deviation; the penalty is chosen per task on the validation
+part and the model is the one fitted on the training part. Shapes: N rows, D features, K labels.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from einthoven.core.errors import TaskError
+from einthoven.evaluate.metrics import auroc
+from einthoven.evaluate.tasks import Kind
+
+PENALTIES = tuple(10.0**k for k in range(-4, 3))
+"""C of mean loss + |w|^2 / (2 C n): scikit-learn's C."""
+RIDGE = tuple(10.0**k for k in range(-3, 6))
+FLAT = 1e-6
+"""Standard deviation under which a feature is dropped."""
+
+
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """A fitted probe: scores are `expit((x - mean) / scale @ weight.T + bias)`, or the affine form itself for values."""
+
+    kind: Kind
+    mean_D: np.ndarray
+    scale_D: np.ndarray
+    weight_KD: np.ndarray
+    bias_K: np.ndarray
+    penalty: float
+    untrained: tuple[int, ...] = ()
+    flags: tuple[str, ...] = field(default=())
+
+    def scores(self, features_ND: np.ndarray) -> np.ndarray:
+        """Probabilities, or values in the task's unit, (N, K) float64."""
+        linear_NK = (features_ND - self.mean_D) / self.scale_D @ self.weight_KD.T + self.bias_K
+        return linear_NK if self.kind == "value" else 0.5 * (1 + np.tanh(linear_NK / 2))
+
+
+def fit(
+    train_ND: np.ndarray, truth_NK: np.ndarray, validation_MD: np.ndarray, validation_MK: np.ndarray, kind: Kind
+) -> Linear:
+    """Fit the grid on the training part, choose on the validation part.
+
+    Args:
+        train_ND, validation_MD: float features of the two parts.
+        truth_NK, validation_MK: 1, 0 or a number; NaN = unknown, left out of that label.
+        kind: `value` fits a ridge regression chosen by mean absolute error; else logistic by macro-AUROC.
+
+    Raises:
+        TaskError: no label has both classes in the training part.
+    """
+    mean_D, std_D = train_ND.mean(axis=0, dtype=np.float64), train_ND.std(axis=0, dtype=np.float64)
+    kept_D = std_D >= FLAT
+    scale_D = np.where(kept_D, std_D, 1.0)
+    x_ND = ((train_ND - mean_D) / scale_D)[:, kept_D]
+    v_MD = ((validation_MD - mean_D) / scale_D)[:, kept_D]
+    flags = [f"{int((~kept_D).sum())} flat features dropped"] if not kept_D.all() else []
+    path = _Path(x_ND, truth_NK, v_MD, validation_MK, kind)
+    best = path.search(RIDGE if kind == "value" else PENALTIES)
+    flags += path.flags(best)
+    weight_KD = np.zeros((truth_NK.shape[1], len(mean_D)))
+    weight_KD[:, kept_D], bias_K = path.models[best]
+    return Linear(kind, mean_D, scale_D, weight_KD, bias_K, best, path.untrained, tuple(flags))
+
+
+class _Path:
+    """The models along a grid of penalties, with their validation figures."""
+
+    def __init__(self, x_ND: np.ndarray, y_NK: np.ndarray, v_MD: np.ndarray, v_MK: np.ndarray, kind: Kind) -> None:
+        self.x_ND, self.y_NK, self.v_MD, self.v_MK, self.kind = x_ND, y_NK, v_MD, v_MK, kind
+        self.models: dict[float, tuple[np.ndarray, np.ndarray]] = {}
+        self.figure: dict[float, float] = {}
+        self.unconverged: dict[float, int] = {}
+        self.edge = False
+        known_NK = ~np.isnan(y_NK)
+        both_K = [kind == "value" or len(np.unique(y_NK[known_NK[:, k], k])) == 2 for k in range(y_NK.shape[1])]
+        self.untrained = tuple(k for k, both in enumerate(both_K) if not both)
+        if not any(both_K) or not known_NK.any():
+            raise TaskError("probe", "no label has positives and negatives in the training part", reason="labels")
+
+    def search(self, grid: tuple[float, ...]) -> float:
+        """Fit the grid, once more two decades beyond an edge that wins; ties go to the stronger penalty."""
+        self._fit_all(grid)
+        best = self._best()
+        if best in (min(grid), max(grid)):
+            self.edge = True
+            self._fit_all([best * 10.0**k for k in ((-2, -1) if best == min(grid) else (1, 2))])
+            best = self._best()
+        return best
+
+    def flags(self, best: float) -> list[str]:
+        found = [f"penalty at the edge of the grid, extended; chosen {best:g}"] if self.edge else []
+        if self.unconverged.get(best):
+            found.append(f"{self.unconverged[best]} labels not converged")
+        return found
+
+    def _best(self) -> float:
+        stronger_first = sorted(self.figure, reverse=self.kind == "value")  # small C, large alpha
+        return max(stronger_first, key=lambda penalty: self.figure[penalty])
+
+    def _fit_all(self, penalties: tuple[float, ...] | list[float]) -> None:
+        for penalty in sorted(penalties):
+            model = self._ridge(penalty) if self.kind == "value" else self._logistic(penalty)
+            self.models[penalty] = model
+            score_MK = self.v_MD @ model[0].T + model[1]
+            self.figure[penalty] = self._judge(score_MK)
+
+    def _judge(self, score_MK: np.ndarray) -> float:
+        if self.kind == "value":
+            return -float(np.nanmean(np.abs(score_MK - self.v_MK)))
+        figures = []
+        for k in range(score_MK.shape[1]):
+            known = ~np.isnan(self.v_MK[:, k])
+            if k not in self.untrained:
+                figures.append(auroc(self.v_MK[known, k], score_MK[known, k]))
+        figures = [figure for figure in figures if not np.isnan(figure)]
+        return float(np.mean(figures)) if figures else 0.5
+
+    def _logistic(self, penalty: float) -> tuple[np.ndarray, np.ndarray]:
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.linear_model import LogisticRegression
+
+        K, D = self.y_NK.shape[1], self.x_ND.shape[1]
+        weight_KD, bias_K, failures = np.zeros((K, D)), np.zeros(K), 0
+        for k in range(K):
+            known = ~np.isnan(self.y_NK[:, k])
+            y_N = self.y_NK[known, k]
+            if k in self.untrained:
+                share = np.clip(y_N.mean() if len(y_N) else 0.5, 1e-6, 1 - 1e-6)
+                bias_K[k] = np.log(share / (1 - share))
+                continue
+            x_ND = self.x_ND if known.all() else self.x_ND[known]
+            # Newton reaches the optimum of the same convex objective to 1e-6 in a few steps; with more features than
+            # rows its Hessian is large, and L-BFGS is quicker.
+            solver = "newton-cholesky" if len(x_ND) > D else "lbfgs"
+            model = LogisticRegression(C=penalty, solver=solver, tol=1e-6, max_iter=2000)
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", ConvergenceWarning)
+                try:
+                    model.fit(x_ND, y_N)
+                except ConvergenceWarning:
+                    failures += 1
+                    warnings.simplefilter("ignore", ConvergenceWarning)
+                    model.fit(x_ND, y_N)
+            weight_KD[k], bias_K[k] = model.coef_[0], model.intercept_[0]
+        self.unconverged[penalty] = failures
+        return weight_KD, bias_K
+
+    def _ridge(self, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+        from sklearn.linear_model import Ridge
+
+        known = ~np.isnan(self.y_NK[:, 0])
+        model = Ridge(alpha=alpha).fit(self.x_ND[known], self.y_NK[known, 0])
+        return np.atleast_2d(model.coef_), np.atleast_1d(model.intercept_)
