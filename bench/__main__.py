@@ -1,4 +1,4 @@
-"""`python -m bench [NAME ...]`: measure all figures, or those whose names begin with NAME; exit 1 if a goal is missed."""
+"""`python -m bench [NAME ...]`: measure all figures, or those whose names begin with NAME; exit 1 on a missed goal."""
 
 from __future__ import annotations
 
@@ -22,9 +22,7 @@ def main(wanted: list[str]) -> int:
     print(machine(), file=sys.stderr)
     missed = [line for line in map(run, chosen) if line["goal"] is not None and line["ratio"] < line["goal"]]
     for line in missed:
-        print(
-            f"missed: {line['name']} is {line['ratio']:.2f} times better, the goal is {line['goal']}", file=sys.stderr
-        )
+        print(f"missed: {line['name']} is {line['ratio']:.2f} times better, goal {line['goal']}", file=sys.stderr)
     return 1 if missed else 0
 
 

@@ -1,7 +1,8 @@
 """What all tests share: one thread a process, drawn cases that are the same everywhere, and the real recordings.
 
-Threads are fixed before NumPy, polars or torch is imported: results do not depend on the machine's cores, and two test
-processes do not fight over them. Real recordings are optional: a test that needs them is marked `shared` and skips aloud.
+Threads are fixed before NumPy, polars or torch is imported: results do not depend on the machine's cores, and two
+test processes do not fight over them. Real recordings are optional: a test that needs them is marked `shared` and skips
+aloud.
 """
 
 from __future__ import annotations
