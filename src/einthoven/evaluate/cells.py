@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from safetensors.numpy import save_file
 
 from einthoven.cohort.store import Cohort
 from einthoven.core import fingerprint
@@ -49,28 +50,43 @@ class Cell:
     @property
     def name(self) -> str:
         """Folder name: readable, and unique for the setting."""
-        words = (self.task, self.split, self.probe, self.features, self.labelled, self.arm, f"s{self.seed}d{self.draw}")
-        return "--".join(re.sub(r"[^A-Za-z0-9.+@:]+", "-", word) for word in words)
+        words = (self.task, self.split, self.probe, self.features, self.labelled, *self.run.split("#"))
+        return "--".join(re.sub(r"[^A-Za-z0-9.+@]+", "-", word) for word in words)
+
+    @property
+    def run(self) -> str:
+        """Arm and what pairs it with other arms: the seed, or the draw of labelled subjects (evaluation.md D4)."""
+        return f"{self.arm}#{self.seed if self.labelled == '1.0' else self.draw}"
 
 
-Compute = Callable[[], tuple[pl.DataFrame, dict[str, Any]]]
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What a cell's computation gives: the prediction table, the cell's `facts`, and the fitted head's arrays."""
+
+    predictions: pl.DataFrame
+    facts: dict[str, Any]
+    head: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-def run(folder: Path, cell: Cell, compute: Compute) -> Path:
+def run(folder: Path, cell: Cell, compute: Callable[[], Result]) -> Path:
     """The folder of a cell, computed unless it is there with the same fingerprint."""
     place = folder / "cells" / cell.name
     known = place / "cell.json"
     if known.exists() and fingerprint.read_json(known)["fingerprint"] == cell.fingerprint:
         return place
-    predictions, facts = compute()
+    result = compute()
     with replaced(place) as scratch:
-        predictions.write_parquet(scratch / "predictions.parquet")
-        text = fingerprint.to_json(asdict(cell) | {"facts": facts}, indent=1)
+        result.predictions.write_parquet(scratch / "predictions.parquet")
+        if result.head:
+            save_file(result.head, scratch / "head.safetensors")
+        text = fingerprint.to_json(asdict(cell) | {"facts": result.facts}, indent=1)
         (scratch / "cell.json").write_text(text + "\n", encoding="utf-8")
     return place
 
 
-def predictions(cohort: Cohort, task: Task, parts_N: np.ndarray, used_N: np.ndarray, cell: Cell, score_NK: np.ndarray):
+def predictions(
+    cohort: Cohort, task: Task, parts_N: np.ndarray, used_N: np.ndarray, cell: Cell, score_NK: np.ndarray
+) -> pl.DataFrame:
     """The prediction table of a cell.
 
     Args:
@@ -88,7 +104,7 @@ def predictions(cohort: Cohort, task: Task, parts_N: np.ndarray, used_N: np.ndar
         "label": np.tile(np.array(task.labels, dtype=object), len(keep)),
         "truth": task.truth_NK[keep].ravel(),
         "score": score_NK[keep].ravel(),
-        "run": [f"{cell.arm}#{cell.seed}.{cell.draw}"] * (len(keep) * K),
+        "run": [cell.run] * (len(keep) * K),
     }, schema_overrides=COLUMNS)  # fmt: skip
     return frame.with_columns(pl.col("truth").fill_nan(None))
 

@@ -1,0 +1,165 @@
+"""`evaluate`: checkpoints on the tasks of a cohort, with reference rows, intervals and paired differences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from einthoven.core.errors import ExtraError, TaskError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from einthoven.training.checkpoint import Checkpoint
+
+SMOKE_STEPS, SMOKE_RESAMPLES = 4, 200
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Where everything was written, the macro rows and the differences."""
+
+    out: Path
+    scores: pl.DataFrame
+    differences: list[dict[str, Any]]
+    saved: Path | None = None
+    exit_code: int = 0
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The main row of each arm: macro-AUROC, or the mean absolute error of a value; official F1 where there is one."""
+        import polars as pl
+
+        main = (
+            ((pl.col("label") == "macro") & (pl.col("metric") == "auroc"))
+            | (pl.col("metric") == "f1_challenge2017")
+            | (pl.col("metric") == "mae")
+        )  # fmt: skip
+        names = ["task", "splits", "probe", "labelled", "arm", "role", "metric", "value", "low", "high", "n_records",
+                 "n_subjects", "n_runs", "flags"]  # fmt: skip
+        return self.scores.filter(main).select(names).to_dicts()
+
+    def to_dict(self) -> dict[str, Any]:
+        from einthoven.evaluate.tables import without_nan
+
+        saved = str(self.saved) if self.saved else None
+        return without_nan({"out": str(self.out), "rows": self.rows, "differences": self.differences, "saved": saved})
+
+    def __str__(self) -> str:
+        lines = []
+        for heading in dict.fromkeys((r["task"], r["splits"], r["probe"], r["labelled"], r["metric"]) for r in self.rows):
+            group = [r for r in self.rows if (r["task"], r["splits"], r["probe"], r["labelled"], r["metric"]) == heading]
+            counts = f"{group[0]['n_records']} records of {group[0]['n_subjects']} subjects"
+            lines.append(f"{heading[0]}, {heading[4]}, split {heading[1]}, labelled {heading[3]}: {counts} in test")
+            lines += [
+                f"  {r['arm']:34} {_number(r['value'])}  [{_number(r['low'])}, {_number(r['high'])}]  "
+                f"{r['n_runs']} run{'s' * (r['n_runs'] > 1)}"
+                for r in group
+            ]
+        lines.append(f"written to {self.out}; einthoven report {self.out} --out page.html draws it")
+        if self.saved:
+            lines.append(f"checkpoint with the fitted head: {self.saved}")
+        return "\n".join(lines)
+
+
+def evaluate(
+    checkpoint: str | Path | Sequence[str | Path],
+    cohort: str | Path,
+    *,
+    task: str | Sequence[str],
+    out: str | Path,
+    split: str = "official",
+    probe: Literal["linear", "finetune"] = "linear",
+    labelled: str | Sequence[str] = "1.0",
+    features: Literal["embedding"] = "embedding",
+    seed: int = 0,
+    save: str | Path | None = None,
+    smoke: bool = False,
+    progress: Callable[[str], None] = lambda text: None,
+) -> Evaluation:
+    """Evaluate one checkpoint or several (seeds of one recipe are the runs of one arm) on one task or several.
+
+    Args:
+        checkpoint: checkpoint or run folders.
+        task: `ptbxl/superclass`, `superclass@50`, `label:AFIB`, `value:age`, ...
+        out: folder that collects cells; what is there is not computed again.
+        split: `official`, `half-a`, `half-b`, `fold-0` .. `fold-4`, or `halves` and `folds` for all of them.
+        labelled: 1.0, a share (0.1) or a number (100) of the training subjects.
+        save: write the first checkpoint with the head fitted on the first task as a checkpoint for `predict`.
+        smoke: a few steps and one seed, to see that everything runs.
+
+    Raises:
+        TaskError: unknown task or split, or a checkpoint that saw test subjects in pretraining.
+    """
+    try:
+        import sklearn  # noqa: F401
+        import torch  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise ExtraError.of("evaluate", "train") from error
+    from einthoven.cohort.store import Cohort
+    from einthoven.core import fingerprint
+    from einthoven.evaluate import run, tables, tasks
+    from einthoven.training import checkpoint as checkpoints
+
+    if features != "embedding":
+        raise TaskError("evaluate", "no such features", expected="embedding", got=features)
+    store = Cohort.open(Path(cohort))
+    arms = [checkpoints.load(Path(place)) for place in _several(checkpoint)]
+    names = [arm.card["name"] for arm in arms]
+    settings = run.Settings(
+        tasks=tuple(tasks.read(store, name) for name in _several(task)),
+        splits=run.GROUPS.get(split, (split,)),
+        probe=probe,
+        labelled=tuple(_share(text) for text in _several(labelled)),
+        seed=seed,
+        scratch_seeds=1 if smoke else max(names.count(name) for name in names),
+        random_seeds=1 if smoke else run.Settings.random_seeds,
+        draws=1 if smoke else run.Settings.draws,
+        steps=SMOKE_STEPS if smoke else None,
+        progress=progress,
+    )
+    folder = Path(out)
+    places = run.evaluate(arms, store, folder, settings)
+    scores = tables.write(folder, SMOKE_RESAMPLES if smoke else 1000)
+    saved = _save(arms[0], settings.tasks[0], places, Path(save)) if save else None
+    return Evaluation(folder, scores, fingerprint.read_json(folder / "differences.json"), saved)
+
+
+def _several(value: Any) -> list[Any]:
+    return [value] if isinstance(value, str | Path) else list(value)
+
+
+def _share(text: str | float | int) -> float | int:
+    """`1.0` and `0.1` are shares, `100` is a number of subjects."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not (0 < number <= 1 or (number > 1 and number == int(number))):
+        raise TaskError("--labelled", "is unusable", expected="a share such as 0.1, or a number of subjects", got=text)
+    return number if number <= 1 else int(number)
+
+
+def _save(arm: Checkpoint, task: Any, places: list[Path], save: Path) -> Path:
+    """The encoder of an arm with the head that was fitted on everything labelled."""
+    from safetensors.numpy import load_file
+
+    from einthoven.core import fingerprint
+    from einthoven.training import checkpoint as checkpoints
+    from einthoven.training.head import Head
+
+    for place in places:
+        cell = fingerprint.read_json(place / "cell.json")
+        if cell["role"] == "arm" and cell["task"] == task.name and cell["facts"].get("checkpoint") == arm.fingerprint:
+            if not (place / "head.safetensors").exists():  # fine-tuned: the run's own checkpoint has encoder and head
+                return checkpoints.copy(Path(cell["facts"]["run"]), save)
+            head = Head.of(load_file(place / "head.safetensors"), task.labels, task.kind, task.unit)
+            evaluated = {key: cell[key] for key in ("task", "split", "probe", "labelled", "draw", "fingerprint")}
+            return checkpoints.with_head(arm, head, save, evaluated=evaluated)
+    raise TaskError(task.name, "nothing was fitted that could be saved", reason="task")
+
+
+def _number(value: float | None) -> str:
+    return "    -" if value is None or value != value else f"{value:5.3f}"

@@ -1,0 +1,329 @@
+"""The evaluation of checkpoints on a cohort: reference rows first, then the arms, every cell a prediction table.
+
+One folder collects everything; what is there is not computed again. Scores are made from the prediction tables at the end
+(`scores`), so that anybody can make them again. Shapes: N rows of the cohort, D features, K labels.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from einthoven.cohort import splits
+from einthoven.cohort.store import Cohort
+from einthoven.core import fingerprint, random
+from einthoven.core.errors import TaskError
+from einthoven.core.output import replaced_file
+from einthoven.evaluate import cells, probes, references, tuned
+from einthoven.evaluate.cells import Cell, Result
+from einthoven.evaluate.metrics import thresholds
+from einthoven.evaluate.tasks import Task
+from einthoven.training import checkpoint as checkpoints
+from einthoven.training import loop
+from einthoven.training.checkpoint import Checkpoint
+from einthoven.training.embedding import embed_cohort
+
+Probe = Literal["linear", "finetune"]
+GROUPS = {"halves": ("half-a", "half-b"), "folds": tuple(f"fold-{k}" for k in range(5))}
+"""Names for several splits whose figures are averaged (evaluation.md A3, C)."""
+SMALLEST_DRAWS = 5
+"""Draws of labelled subjects where an arm has fewer than three seeds (evaluation.md E5)."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is evaluated beside the checkpoints and the cohort."""
+
+    tasks: tuple[Task, ...]
+    splits: tuple[str, ...]
+    probe: Probe = "linear"
+    labelled: tuple[float | int, ...] = (1.0,)
+    seed: int = 0
+    random_seeds: int = references.RANDOM_SEEDS
+    scratch_seeds: int = 1
+    draws: int = SMALLEST_DRAWS
+    steps: int | None = None
+    """Optimiser steps of the rows that train; None: those of the checkpoint's own run."""
+    progress: Callable[[str], None] = field(default=lambda text: None, compare=False)
+
+
+def evaluate(arms: Sequence[Checkpoint], cohort: Cohort, out: Path, settings: Settings) -> list[Path]:
+    """Compute every cell that is not there; return the folders of all of them, references first.
+
+    Raises:
+        TaskError: a checkpoint was pretrained on subjects of the test part, or no label can be learnt.
+    """
+    found: list[Path] = []
+    for split in settings.splits:
+        parts_N = splits.parts(cohort, split)
+        for arm in arms:
+            _refuse_seen(arm, cohort, split)
+        for task in settings.tasks:
+            for labelled in settings.labelled:
+                bench = _Bench(cohort, out, settings, task, split, parts_N, labelled)
+                found += bench.known_beforehand()
+                for like in _architectures(arms):
+                    found += bench.untrained(like, tag=f" {_architecture(like)[:6]}" * (len(_architectures(arms)) > 1))
+                found += bench.arms(arms)
+    return list(dict.fromkeys(found))
+
+
+@dataclass(frozen=True, eq=False)
+class _Bench:
+    """One task, split and label fraction: everything that its arms share."""
+
+    cohort: Cohort
+    out: Path
+    settings: Settings
+    task: Task
+    split: str
+    parts_N: np.ndarray
+    labelled: float | int
+
+    def known_beforehand(self) -> Iterator[Path]:
+        """Rows without an encoder."""
+        for seed, draw in self._pairs([self.settings.seed]):
+            yield self._run("prior only", draw, seed, {}, lambda rows: _Prior(self.task, rows))
+            known_ND = references.age_and_sex(self.cohort)
+            if known_ND is not None:
+                yield self._linear("age and sex", draw, seed, {}, lambda x=known_ND: x)
+
+    def untrained(self, like: Checkpoint, tag: str) -> Iterator[Path]:
+        """Rows that share an architecture with an arm: random weights, and supervised training from scratch."""
+        seeds = [self.settings.seed + i for i in range(self.settings.random_seeds)]
+        for seed, draw in self._pairs(seeds):
+            for name, estimate in (("random encoder", False), ("random encoder, norm statistics", True)):
+                encoder = _Untrained(like, seed, self.cohort, self._train() if estimate else None)
+                if not estimate or encoder.has_statistics:
+                    facts = {"architecture": _architecture(like), "untrained": seed, "estimate": estimate}
+                    yield self._linear(name + tag, draw, seed, facts, lambda e=encoder: self._features(e.checkpoint()))
+        for seed, draw in self._pairs(seeds[: self.settings.scratch_seeds]):
+            yield from self._scratch(like, seed if self.labelled == 1.0 else draw, draw, tag)
+
+    def arms(self, arms: Sequence[Checkpoint]) -> Iterator[Path]:
+        """The checkpoints, several of one name being the seeds of one arm."""
+        for name in dict.fromkeys(arm.card["name"] for arm in arms):
+            same = [arm for arm in arms if arm.card["name"] == name]
+            by_seed = {arm.card["recipe"]["seed"]: arm for arm in same}
+            if len(by_seed) < len(same):
+                raise TaskError(name, "two checkpoints have one name and one seed", fix="give each recipe its own name")
+            for seed, draw in self._pairs(sorted(by_seed)):
+                arm = by_seed[seed]
+                facts = {"checkpoint": arm.fingerprint, "card": _summary(arm)}
+                if self.settings.probe == "linear":
+                    yield self._linear(name, draw, seed, facts, lambda a=arm: self._features(a), role="arm")
+                else:
+                    run = self._train_run(arm, f"{name} fine-tuned", seed, draw, weights=arm.path)
+                    yield self._run(name, draw, seed, facts, lambda rows, r=run: _Network(self, r, "best"), role="arm")
+
+    def _pairs(self, seeds: list[int]) -> list[tuple[int, int]]:
+        """(seed, draw): each seed on everything, or draw d with seed d, fewer than three seeds repeated (E5)."""
+        if self.labelled == 1.0:
+            return [(seed, 0) for seed in seeds]
+        count = len(seeds) if len(seeds) >= 3 else self.settings.draws
+        return [(seeds[d % len(seeds)], self.settings.seed + d) for d in range(count)]
+
+    def _train(self) -> np.ndarray:
+        return np.flatnonzero((self.parts_N == "train") & self.task.known)
+
+    def _rows(self, draw: int) -> dict[str, np.ndarray]:
+        """Labelled rows of train and validation, which shrink alike (E5)."""
+        rows = {part: np.flatnonzero((self.parts_N == part) & self.task.known) for part in ("train", "validation")}
+        if self.labelled != 1.0:
+            share = self.labelled
+            if not isinstance(share, float):  # so many subjects of train; validation shrinks by the same fraction
+                subjects = len(np.unique(self.cohort.index["subject_id"].to_numpy()[rows["train"]]))
+                share = min(1.0, self.labelled / subjects)
+            rows["train"] = splits.few(self.cohort, rows["train"], self.labelled, draw)
+            rows["validation"] = splits.few(self.cohort, rows["validation"], share, draw)
+        return rows
+
+    def _features(self, arm: Checkpoint) -> np.ndarray:
+        """Pooled vectors of all rows, (N, D) float32, computed once for a checkpoint and cohort."""
+        place = self.out / "features" / f"{arm.fingerprint[:16]}-{self.cohort.fingerprint[:16]}.npy"
+        if not place.exists():
+            features_ND = embed_cohort(arm, self.cohort)
+            with replaced_file(place) as scratch:
+                np.save(scratch, features_ND, allow_pickle=False)
+        return np.load(place, allow_pickle=False)
+
+    def _linear(
+        self, name: str, draw: int, seed: int, facts: dict[str, Any], features: Callable[[], np.ndarray],
+        role: str = "reference",
+    ) -> Path:  # fmt: skip
+        return self._run(name, draw, seed, facts, lambda rows: _Probe(self.task, features(), rows), role=role)
+
+    def _run(
+        self, name: str, draw: int, seed: int, facts: dict[str, Any], fit: Callable[[dict[str, np.ndarray]], Any],
+        role: str = "reference",
+    ) -> Path:  # fmt: skip
+        cell = Cell(
+            name, role, seed, self.task.name, self.task.kind, self.split, self.settings.probe, str(self.labelled), draw,
+            "embedding", "",
+        )  # fmt: skip
+        made_of = {
+            "cohort": self.cohort.fingerprint, "truth": fingerprint.of_array(self.task.truth_NK),
+            "steps": self.settings.steps, "of": {k: v for k, v in facts.items() if k != "card"},
+        }  # fmt: skip
+        cell = replace(cell, fingerprint=fingerprint.of_json(made_of))
+
+        def compute() -> Result:
+            self.settings.progress(f"{self.task.name} {self.split} {self.labelled}: {name}, seed {seed}, draw {draw}")
+            begun, rows = time.process_time(), self._rows(draw)
+            fitted = fit(rows)
+            used_N = self.parts_N != "validation"
+            used_N[rows["validation"]] = True
+            score_NK = fitted.scores()
+            table = cells.predictions(self.cohort, self.task, self.parts_N, used_N, cell, score_NK)
+            counts = {part: len(rows[part]) for part in rows}
+            extra = fitted.facts() | {"rows": counts, "cpu_seconds": round(time.process_time() - begun, 3)}
+            return Result(table, facts | extra, fitted.head(rows["validation"]))
+
+        return cells.run(self.out, cell, compute)
+
+    def _scratch(self, like: Checkpoint, seed: int, draw: int, tag: str) -> Iterator[Path]:
+        """Supervised from scratch: the weights after equal steps, and the best by validation (E6)."""
+        run = self._train_run(like, f"supervised{tag}", seed, draw, weights=None)
+        for name, which in (("supervised, equal steps", "last"), ("supervised, early stop", "best")):
+            facts = {"architecture": _architecture(like), "scratch": which}
+            yield self._run(name + tag, draw, seed, facts, lambda rows, w=which: _Network(self, run, w))
+
+    def _train_run(
+        self, like: Checkpoint, name: str, seed: int, draw: int, weights: Path | None
+    ) -> Callable[[], Path]:
+        steps = self.settings.steps or (self._epochs(like) if weights else like.card["recipe"]["training"]["steps"])
+        recipe = tuned.recipe(
+            like, self.cohort, self.task, split=self.split, labelled=self.labelled, draw=draw, seed=seed, steps=steps,
+            weights=weights,
+        )  # fmt: skip
+        place = self.out / "runs" / f"{name.replace(' ', '-')}-{fingerprint.of_json(recipe)[:12]}"
+
+        def go() -> Path:
+            loop.train(recipe, place)
+            return place
+
+        return go
+
+    def _epochs(self, like: Checkpoint) -> int:
+        batch = like.card["recipe"]["training"]["batch"]
+        return max(tuned.EPOCHS * len(self._rows(self.settings.seed)["train"]) // batch, 1)
+
+
+class _Prior:
+    def __init__(self, task: Task, rows: dict[str, np.ndarray]) -> None:
+        self.task, self.rows = task, rows
+
+    def scores(self) -> np.ndarray:
+        return references.prior(self.task, self.rows["train"])
+
+    def facts(self) -> dict[str, Any]:
+        return {}
+
+    def head(self, validation: np.ndarray) -> dict[str, np.ndarray]:
+        return {}
+
+
+class _Probe:
+    """A linear probe on features of all rows."""
+
+    def __init__(self, task: Task, features_ND: np.ndarray, rows: dict[str, np.ndarray]) -> None:
+        self.task, self.features_ND = task, features_ND
+        train, validation = rows["train"], rows["validation"]
+        self.linear = probes.fit(
+            features_ND[train], task.truth_NK[train], features_ND[validation], task.truth_NK[validation], task.kind
+        )
+        self.rank = cells.effective_rank(features_ND[train].astype(np.float64))
+
+    def scores(self) -> np.ndarray:
+        return self.linear.scores(self.features_ND)
+
+    def facts(self) -> dict[str, Any]:
+        untrained = [self.task.labels[k] for k in self.linear.untrained]
+        return {
+            "penalty": self.linear.penalty, "flags": list(self.linear.flags), "untrained": untrained,
+            "effective_rank": round(self.rank, 2), "width": self.features_ND.shape[1],
+        }  # fmt: skip
+
+    def head(self, validation: np.ndarray) -> dict[str, np.ndarray]:
+        arrays = {
+            "mean": self.linear.mean_D, "scale": self.linear.scale_D, "weight": self.linear.weight_KD,
+            "bias": self.linear.bias_K,
+        }  # fmt: skip
+        if self.task.kind == "multilabel":
+            truth_MK, score_MK = self.task.truth_NK[validation], self.scores()[validation]
+            arrays["thresholds"] = thresholds(truth_MK, score_MK)
+        return {key: np.ascontiguousarray(value, dtype=np.float64) for key, value in arrays.items()}
+
+
+class _Network:
+    """The encoder and head of a training run; `which` of its checkpoints."""
+
+    def __init__(self, bench: _Bench, run: Callable[[], Path], which: str) -> None:
+        self.bench, self.checkpoint = bench, checkpoints.load(run() / which)
+
+    def scores(self) -> np.ndarray:
+        import torch
+
+        head = self.checkpoint.head
+        if head is None or head.labels != self.bench.task.labels:
+            raise TaskError(self.bench.task.name, "the run learnt other labels", got=head and head.labels)
+        with torch.no_grad():
+            pooled_ND = torch.from_numpy(embed_cohort(self.checkpoint, self.bench.cohort))
+            return head(pooled_ND).double().numpy()
+
+    def facts(self) -> dict[str, Any]:
+        return {"card": _summary(self.checkpoint)}
+
+    def head(self, validation: np.ndarray) -> dict[str, np.ndarray]:
+        return {}
+
+
+class _Untrained:
+    """The architecture of a checkpoint with fresh weights."""
+
+    def __init__(self, like: Checkpoint, seed: int, cohort: Cohort, train: np.ndarray | None) -> None:
+        self.like, self.seed, self.cohort, self.train = like, seed, cohort, train
+
+    @property
+    def has_statistics(self) -> bool:
+        """Whether the network holds running statistics that can be estimated."""
+        return any("running" in name for name, _ in self.like.encoder.named_buffers())
+
+    def checkpoint(self) -> Checkpoint:
+        fresh = checkpoints.untrained(self.like, random.number(self.seed, 0, "random encoder"))
+        if self.train is not None:
+            fresh.estimate_statistics(self.cohort, self.train)
+        return fresh
+
+
+def _architecture(arm: Checkpoint) -> str:
+    recipe = arm.card["recipe"]
+    return fingerprint.of_json({"encoder": recipe["encoder"], "layout": arm.layout.to_dict()})
+
+
+def _architectures(arms: Sequence[Checkpoint]) -> list[Checkpoint]:
+    """One checkpoint of each architecture."""
+    return list({_architecture(arm): arm for arm in reversed(arms)}.values())[::-1]
+
+
+def _summary(arm: Checkpoint) -> dict[str, Any]:
+    """What a table says of an arm: parameters, steps, batch, data, device."""
+    keys = ("name", "parameters", "data", "family", "device", "seconds")
+    card = {key: arm.card[key] for key in keys if key in arm.card}
+    return card | {"training": arm.card["recipe"]["training"], "fingerprint": arm.fingerprint}
+
+
+def _refuse_seen(arm: Checkpoint, cohort: Cohort, split: str) -> None:
+    """A checkpoint that saw this cohort under another split has seen test subjects."""
+    data = arm.card.get("data", {})
+    if data.get("cohort_fingerprint") == cohort.fingerprint and data.get("split") != split:
+        raise TaskError(
+            arm.card["name"], "was pretrained on this cohort under another split, so it saw test subjects",
+            expected=f"pretraining with split = '{split}'", got=f"'{data.get('split')}'",
+            fix=f"pretrain again with --set data.split={split}", reason="seen",
+        )  # fmt: skip

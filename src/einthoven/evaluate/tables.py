@@ -1,0 +1,95 @@
+"""From the cells of an evaluation folder to its tables: scores, paired differences, and the list of what was run.
+
+Only the prediction tables are read, so predictions made elsewhere can be put beside ours: a folder under `cells/` with
+`predictions.parquet` and a `cell.json` that names the arm.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from einthoven.core import fingerprint
+from einthoven.core.output import replaced_file
+from einthoven.evaluate import scores
+from einthoven.evaluate.run import GROUPS
+
+Key = tuple[str, str, str, str, str]
+"""task, splits, probe, labelled, features"""
+
+
+def write(folder: Path, resamples: int = 1000) -> pl.DataFrame:
+    """Score every cell of a folder; write `scores.parquet`, `differences.json`, `evaluation.json`; return the scores."""
+    cells = [fingerprint.read_json(place) for place in sorted(folder.glob("cells/*/cell.json"))]
+    places = [place.parent for place in sorted(folder.glob("cells/*/cell.json"))]
+    arms: dict[Key, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for i, cell in enumerate(cells):
+        splits = next((name for name, members in GROUPS.items() if cell["split"] in members), cell["split"])
+        key = (cell["task"], splits, cell["probe"], cell["labelled"], cell["features"])
+        arms[key][cell["arm"]].append(i)
+    tables, differences = [], []
+    for key, group in arms.items():
+        predictions = {
+            arm: pl.concat([pl.read_parquet(places[i] / "predictions.parquet") for i in members])
+            for arm, members in group.items()
+        }
+        kind = cells[next(iter(group.values()))[0]]["kind"]
+        for arm, table in predictions.items():
+            found = scores.score(table, task_name=key[0], kind=kind, resamples=resamples)
+            role = cells[group[arm][0]]["role"]
+            tables.append(found.with_columns(_columns(key) + [pl.lit(arm).alias("arm"), pl.lit(role).alias("role")]))
+        tested = [arm for arm in group if cells[group[arm][0]]["role"] == "arm"]
+        for a, b in _pairs(tested, list(group)):
+            differences.append(_difference(key, kind, a, predictions[a], b, predictions[b], resamples))
+    scored = pl.concat(tables, how="diagonal_relaxed")
+    with replaced_file(folder / "scores.parquet") as scratch:
+        scored.write_parquet(scratch)
+    _write_json(folder / "differences.json", differences)
+    _write_json(folder / "evaluation.json", {"schema": 1, "cells": cells})
+    return scored
+
+
+def _columns(key: Key) -> list[pl.Expr]:
+    names = ("splits", "probe", "labelled", "features")
+    return [pl.lit(value).alias(name) for name, value in zip(names, key[1:], strict=True)]
+
+
+def _pairs(tested: list[str], everything: list[str]) -> list[tuple[str, str]]:
+    """Each arm against each reference row, and the arms among themselves, once."""
+    references = [arm for arm in everything if arm not in tested]
+    return [*itertools.product(tested, references), *itertools.combinations(tested, 2)]
+
+
+def _difference(
+    key: Key, kind: str, a: str, table_a: pl.DataFrame, b: str, table_b: pl.DataFrame, resamples: int
+) -> dict[str, Any]:  # fmt: skip
+    names_a, names_b = set(table_a["run"].unique()), set(table_b["run"].unique())
+    shared = {name.rpartition("#")[2] for name in names_a} & {name.rpartition("#")[2] for name in names_b}
+    pairs = [(f"{a}#{tail}", f"{b}#{tail}") for tail in sorted(shared)] if len(names_b) > 1 and shared else None
+    metric = "mae" if kind == "value" else "auroc"
+    label = table_a["label"][0] if kind == "value" else "macro"
+    found = scores.compare(
+        table_a, table_b, task_name=key[0], kind=kind, metric=metric, label=label, pairs=pairs, resamples=resamples
+    )
+    task, splits, probe, labelled, features = key
+    said = {"splits": splits, "probe": probe, "labelled": labelled, "features": features, "arm_a": a, "arm_b": b}
+    return found | said | {"task": task}
+
+
+def _write_json(place: Path, value: Any) -> None:
+    with replaced_file(place) as scratch:
+        scratch.write_text(fingerprint.to_json(without_nan(value), indent=1) + "\n", encoding="utf-8")
+
+
+def without_nan(value: Any) -> Any:
+    """NaN has no JSON: null stands for a number that is not defined."""
+    if isinstance(value, dict):
+        return {key: without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
