@@ -1,0 +1,108 @@
+"""`predict`: named probabilities (or values) for each recording of a file, a folder or a cohort."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from einthoven.app import inference
+from einthoven.core.errors import DONE, FOUND, CheckpointError
+from einthoven.formats import Mapping
+
+if TYPE_CHECKING:
+    import polars as pl
+
+NOTICE = "research output, not a diagnosis"
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """`frame`: a row a recording; `labels`: name, kind (probability or value), unit and threshold of each column."""
+
+    frame: pl.DataFrame
+    labels: list[dict[str, Any]]
+    refused: list[dict[str, str]]
+    model: str
+    out: Path | None = None
+    beside: Path | None = None
+    exit_code: int = DONE
+
+    def to_dict(self) -> dict[str, Any]:
+        about = {"model": self.model, "notice": NOTICE, "labels": self.labels}
+        return about | {"rows": self.frame.to_dicts(), "refused": self.refused}
+
+    def __str__(self) -> str:
+        lines = [f"{NOTICE}; model {self.model}"]
+        if self.out is None:
+            for row in self.frame.head(20).to_dicts():
+                lines.append(f"{row['file']}  ({row['seconds']:g} s at {row['rate']:g} Hz)")
+                lines += [f"  {_say(label, row)}" for label in self.labels]
+        return "\n".join(lines + inference.closing(len(self.frame), self.refused, self.out, self.beside))
+
+
+def _say(label: dict[str, Any], row: dict[str, Any]) -> str:
+    number = f"{label['label']:12} {row[label['column']]:8.3f} {label['unit']}".rstrip()
+    if label["threshold"] is None:
+        return number
+    return f"{number}  {'above' if row['positive:' + label['label']] else 'below'} its threshold {label['threshold']:.3f}"
+
+
+def predict(
+    path: str | Path,
+    *,
+    checkpoint: str | Path,
+    out: str | Path | None = None,
+    strict: bool = False,
+    rate: float | None = None,
+    unit: str | None = None,
+    lead: str | None = None,
+    column: str | None = None,
+) -> Prediction:
+    """Predict with a checkpoint that has a head (`evaluate --save`, or a supervised run).
+
+    Columns: `probability:NAME` and, where a threshold was fitted on validation, `positive:NAME`; `class` for exclusive
+    sets; `value:NAME [unit]` for numbers.
+
+    Raises:
+        CheckpointError: the checkpoint has no head.
+        EinthovenError: the path is one recording that cannot be used, or holds none.
+    """
+    import polars as pl
+    import torch
+
+    model = inference.load(checkpoint, "predict")
+    if model.head is None:
+        raise CheckpointError(
+            checkpoint, "has no head, so it embeds but does not predict", expected="a checkpoint with labels",
+            fix="einthoven evaluate CHECKPOINT COHORT --task T --out DIR --save FOLDER", reason="head",
+        )  # fmt: skip
+    encoded = inference.encode(path, model, Mapping(rate=rate, unit=unit, lead=lead, column=column))
+    with torch.no_grad():
+        score_NK = model.head(torch.from_numpy(encoded.pooled_ND)).double().numpy()
+    labels, columns = _columns(model.head, score_NK)
+    frame = pl.concat([pl.DataFrame(encoded.rows, schema=inference.ROW), pl.DataFrame(columns)], how="horizontal")
+    beside = inference.write_table(frame, encoded.refused, out) if out else None
+    refused = inference.plain(encoded.refused)
+    code = FOUND if strict and refused else DONE
+    return Prediction(frame, labels, refused, model.fingerprint[:16], Path(out) if out else None, beside, code)
+
+
+def _columns(head: Any, score_NK: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Columns of the table, and what each of them means."""
+    labels: list[dict[str, Any]] = []
+    columns: dict[str, Any] = {}
+    value = head.kind == "value"
+    for k, name in enumerate(head.labels):
+        column = f"value:{name} [{head.unit}]" if value else f"probability:{name}"
+        threshold = head.thresholds[k] if head.thresholds else None
+        columns[column] = score_NK[:, k]
+        if threshold is not None:
+            columns[f"positive:{name}"] = score_NK[:, k] >= threshold
+        labels.append(
+            {"label": name, "column": column, "kind": "value" if value else "probability", "unit": head.unit,
+             "threshold": threshold}
+        )  # fmt: skip
+    if head.kind == "exclusive":
+        columns["class"] = [head.labels[k] for k in score_NK.argmax(axis=1)]
+    return labels, columns
