@@ -1,0 +1,98 @@
+"""`demo`: the whole path on simulated recordings, from files to a report and a prediction, trained in this run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from einthoven.app.audit import audit
+from einthoven.app.embed import embed
+from einthoven.app.evaluate import evaluate
+from einthoven.app.plot import plot
+from einthoven.app.predict import predict
+from einthoven.app.prepare import prepare
+from einthoven.app.pretrain import pretrain
+from einthoven.app.report import report
+from einthoven.core.output import replaced_file
+
+RECIPE = Path(__file__).with_name("demo.toml")
+TASK = "simulated/condition"
+PATIENTS, SMOKE_PATIENTS = 600, 60
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What the demo made and where."""
+
+    out: Path
+    rows: list[dict[str, Any]]
+    prediction: dict[str, Any]
+    exit_code: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"out": str(self.out), "rows": self.rows, "prediction": self.prediction}
+
+    def __str__(self) -> str:
+        lines = [f"{row['arm']:34} {row['metric']} {row['value']:.3f}  [{row['low']:.3f}, {row['high']:.3f}]"
+                 for row in self.rows if row["value"] is not None]  # fmt: skip
+        return "\n".join([
+            *lines,
+            "mechanism check on simulated data: no claim about patients",
+            f"report:      {self.out / 'report.html'}",
+            f"an ECG:      {self.out / 'ecg.svg'}",
+            f"your file:   einthoven embed FILE --checkpoint {self.out / 'run'}",
+        ])  # fmt: skip
+
+
+def demo(
+    *,
+    out: str | Path = "demo",
+    seed: int = 0,
+    permute_labels: bool = False,
+    smoke: bool = False,
+    progress: Callable[[str], None] = print,
+) -> Demo:
+    """Simulate, prepare, audit, pretrain, evaluate, report, plot, embed and predict in one folder.
+
+    Args:
+        seed: another seed is another hospital, another initialisation and other numbers.
+        permute_labels: labels are dealt to other patients; every figure must fall to chance.
+        smoke: a few patients and steps.
+    """
+    folder = Path(out)
+    cohort, run = folder / "cohort", folder / "run"
+    progress("1/7 prepare: simulated patients to a cohort")
+    settings = [f"patients={SMOKE_PATIENTS if smoke else PATIENTS}", f"seed={seed}", "rate=250"]
+    progress(str(prepare("simulated", folder, cohort, set=[*settings, f"permute_labels={str(permute_labels).lower()}"])))
+    progress("2/7 audit: leakage, gains, leads")
+    progress(str(audit(cohort, out=folder / "audit.html")))
+    progress("3/7 pretrain: SimCLR, a ResNet of width 16")
+    with replaced_file(folder / "recipe.toml") as scratch:
+        scratch.write_bytes(RECIPE.read_bytes())
+    pretrain(folder / "recipe.toml", out=run, set=[f"data.cohort={cohort}", f"seed={seed}"], smoke=smoke)
+    progress("4/7 evaluate: a linear probe beside its reference rows")
+    evaluation = evaluate(
+        run, cohort, task=TASK, out=folder / "evaluation", seed=seed, save=folder / "model", smoke=smoke,
+        progress=progress,
+    )  # fmt: skip
+    progress("5/7 report")
+    report([folder / "evaluation"], out=folder / "report.html")
+    progress("6/7 one recording as a file: plot, embed")
+    file = _one_file(folder, seed)
+    plot(file, out=folder / "ecg.svg")
+    embed(file, checkpoint=run, out=folder / "embedding.csv")
+    progress("7/7 predict")
+    prediction = predict(file, checkpoint=folder / "model", out=folder / "prediction.csv")
+    progress(str(prediction))
+    return Demo(folder, evaluation.rows, prediction.frame.to_dicts()[0])
+
+
+def _one_file(folder: Path, seed: int) -> Path:
+    """A recording of a patient outside the cohort, written as WFDB."""
+    from einthoven import simulate
+    from einthoven.core.registry import load
+
+    record = simulate.record("lbbb", seed=seed + 1_000_000)
+    return load("formats", "wfdb")().write(record, folder / "strip.hea")[0]
