@@ -7,6 +7,8 @@ Each verb of the command line is a function here with the same name and argument
 from __future__ import annotations
 
 import importlib
+import sys
+from types import ModuleType
 from typing import Any
 
 __version__ = "0.1.0"
@@ -22,8 +24,7 @@ _NOUNS = {"Record": "record", "Lead": "leads", "Layout": "layout", "Batch": "bat
 
 def __getattr__(name: str) -> Any:
     if name in VERBS:
-        module = "listing" if name == "list" else name
-        return getattr(importlib.import_module(f"einthoven.app.{module}"), name)
+        return _verb(name)
     if name in _NOUNS:
         return getattr(importlib.import_module(f"einthoven.core.{_NOUNS[name]}"), name)
     raise AttributeError(f"module 'einthoven' has no attribute '{name}'")
@@ -31,3 +32,26 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted([*VERBS, *_NOUNS, "__version__"])
+
+
+def _verb(name: str) -> Any:
+    return importlib.import_module("einthoven.app").verb(name)
+
+
+class _Folder(ModuleType):
+    """The folders `evaluate` and `report` bear the names of verbs: calling the folder calls the verb."""
+
+    def __call__(self, *args: Any, **settings: Any) -> Any:
+        return _verb(self.__name__.rpartition(".")[2])(*args, **settings)
+
+
+class _Package(ModuleType):
+    """Importing a folder binds it here, over what `__getattr__` would have given; a verb stays callable."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in VERBS and type(value) is ModuleType:
+            value.__class__ = _Folder
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -13,6 +13,9 @@ from typing import Any
 DONE, FOUND, WRONG, INTERRUPTED, BUG = 0, 1, 2, 3, 70
 """Exit codes: done; a check found something; input or settings are wrong; interrupted and resumable; a bug."""
 
+EXTRAS = {"torch": "train", "lightning_fabric": "train", "sklearn": "train", "wfdb": "formats", "matplotlib": "plot"}
+"""Which extra brings a module that the core does without."""
+
 
 class EinthovenError(Exception):
     """An input or a setting that cannot be used, said in one line."""
@@ -98,6 +101,12 @@ class ExtraError(EinthovenError, ImportError):
     def of(cls, verb: str, extra: str) -> ExtraError:
         """The one command that brings the extra which `verb` lacks."""
         return cls(verb, f"needs the extra [{extra}]", fix=f"pip install 'einthoven[{extra}]'", reason="extra")
+
+    @classmethod
+    def behind(cls, verb: str, error: ImportError) -> ExtraError | None:
+        """The same for a module that was not found, or None where no extra of ours brings that module."""
+        extra = EXTRAS.get((error.name or "").partition(".")[0])
+        return cls.of(verb, extra) if extra else None
 
 
 class Interrupted(EinthovenError):

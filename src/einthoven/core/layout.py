@@ -53,7 +53,9 @@ class Layout:
                 got=list(self.band), fix="lower the upper edge or raise the rate",
             )  # fmt: skip
         if self.scale not in ("none", "per_lead", "per_record", "fixed") or self.divisor <= 0 or self.order < 1:
-            raise LayoutError("layout", "scale, divisor or order is unusable", got=(self.scale, self.divisor, self.order))
+            raise LayoutError(
+                "layout", "scale, divisor or order is unusable", got=(self.scale, self.divisor, self.order)
+            )
 
     def _band_fits(self) -> bool:
         low, high = self.band or (0.0, 0.0)

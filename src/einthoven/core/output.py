@@ -5,6 +5,7 @@ A full disk, a missing permission or a name that is taken become one line (`Outp
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -13,6 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from einthoven.core.errors import OutputError
+
+UNWRITABLE = {
+    errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST,
+    errno.ENAMETOOLONG, errno.EFBIG, errno.EIO,
+}  # fmt: skip
+"""What the file system says when a place cannot be written; every other `OSError` has another meaning."""
 
 
 @contextmanager
@@ -52,12 +59,14 @@ def replaced_file(place: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def writing(place: str | Path) -> Iterator[None]:
-    """Turn an error of the file system while writing `place` into `OutputError`."""
+    """Turn an error of the file system while writing `place` into `OutputError`; a missing input stays what it is."""
     try:
         yield
     except OutputError:
         raise
     except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
         raise OutputError(
             place, "cannot be written", got=error.strerror or error, fix="choose another place or free some space",
             reason="output",

@@ -39,8 +39,9 @@ def load(kind: str, name: str) -> type:
     try:
         return foreign[0].load() if foreign else public_class(f"einthoven.{kind}.{name}")
     except ModuleNotFoundError as error:
-        if error.name and error.name.split(".")[0] in ("torch", "sklearn", "lightning_fabric"):
-            raise ExtraError.of(f"{kind.removesuffix('s')} {name}", "train") from error
+        lacking = ExtraError.behind(f"{kind.removesuffix('s')} {name}", error)
+        if lacking:
+            raise lacking from error
         raise
 
 

@@ -1,0 +1,304 @@
+"""The command line: parse, call the one function of `einthoven.app`, print its result.
+
+What a command acts on comes first, settings are options; names and arguments are those of the library function. Exit
+codes: 0 done, 1 a check found something, 2 the input or settings are wrong, 3 interrupted and resumable, 70 a bug.
+With `--json` standard output carries exactly one JSON document, an error included.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json as jsonlib
+import math
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, CycloptsError, Group, Parameter
+
+from einthoven import __version__
+from einthoven.core.errors import BUG, DONE, EinthovenError, ExtraError, Interrupted, OutputError, RecipeError
+from einthoven.core.output import UNWRITABLE
+
+RESUMABLE = ("prepare", "pretrain", "evaluate", "demo")
+
+app = App(
+    name="einthoven",
+    help="Electrocardiograms into representations that know medicine, with honest statistics.",
+    version=f"einthoven {__version__}",
+    help_format="plaintext",
+    default_parameter=Parameter(negative=(), consume_multiple=False, show_default=lambda value: value or None),
+    suppress_keyboard_interrupt=False,
+)
+LOOK, FILES, LEARN, USE, HERE = (
+    Group.create_ordered(title)
+    for title in ("Look at files", "Files to cohort", "Train and judge", "Use a checkpoint", "This installation")
+)
+UNSTATED = Group("What the file does not state itself", sort_key=1)
+_place = itertools.count()  # help lists the commands in the order of the path, which is their order here
+
+Json = Annotated[bool, Parameter(help="Print one JSON document instead of text.")]
+Smoke = Annotated[bool, Parameter(help="A few minutes' work at most, to see that everything runs.")]
+Strict = Annotated[bool, Parameter(help="Exit with 1 if any file was refused.")]
+Seed = Annotated[int, Parameter(help="Another seed, other numbers; the same seed, the same numbers.")]
+Checkpoint = Annotated[str | None, Parameter(help="A checkpoint folder, or a run folder (its best checkpoint).")]
+Table = Annotated[Path | None, Parameter(help="Where the rows go: .parquet or .csv; without it they are printed.")]
+Sets = Annotated[tuple[str, ...], Parameter(name="--set", help="KEY=VALUE, as often as needed.")]
+
+
+@Parameter(name="*", group=UNSTATED)
+@dataclass(frozen=True)
+class Mapping:
+    """What CSV and .npy files lack; a unit, rate or lead that a file states is never overridden."""
+
+    rate: Annotated[float | None, Parameter(help="Samples per second.")] = None
+    unit: Annotated[str | None, Parameter(help="mV, uV, V, nV, or counts per millivolt such as 200/mV.")] = None
+    lead: Annotated[str | None, Parameter(help="Name of a nameless channel, or the one lead to keep.")] = None
+    column: Annotated[str | None, Parameter(help="Column of a CSV that holds the signal.")] = None
+
+
+@app.command(group=LOOK, sort_key=next(_place))
+def check(
+    path: Path, /, *, checkpoint: Checkpoint = None, mapping: Mapping = Mapping(), json: Json = False
+) -> int:  # fmt: skip
+    """What is in a file, folder or cohort, and what is wrong with it; with a checkpoint, what that wants and lacks."""
+    return _run("check", json, path, checkpoint=checkpoint, **asdict(mapping))
+
+
+@app.command(group=LOOK, sort_key=next(_place))
+def plot(
+    file: Path, /, *,
+    out: Annotated[Path, Parameter(help="F.svg, F.pdf or F.png (PNG and PDF need the extra [plot]).")],
+    format: Annotated[Literal["3x4", "all"], Parameter(help="3x4 with a rhythm strip, or every lead at length.")] = "3x4",
+    mapping: Mapping = Mapping(), json: Json = False,
+) -> int:  # fmt: skip
+    """Draw a recording on clinical paper in true millimetres: 25 mm/s, 10 mm/mV."""
+    return _run("plot", json, file, out=out, format=format, **asdict(mapping))
+
+
+@app.command(group=FILES, sort_key=next(_place))
+def prepare(
+    source: Annotated[str, Parameter(help="The data set's kind: `einthoven list sources` names them.")],
+    path: Annotated[Path, Parameter(help="Its folder.")],
+    cohort: Annotated[Path, Parameter(help="The folder to be written.")], /, *,
+    table: Annotated[Path | None, Parameter(help="CSV of file, subject and facts for your own folder.")] = None,
+    workers: Annotated[int, Parameter(help="Processes; the result does not depend on them.")] = 2,
+    settings: Annotated[tuple[str, ...], Parameter(name="--set", help="A setting of the source, KEY=VALUE.")] = (),
+    smoke: Smoke = False, mapping: Mapping = Mapping(), json: Json = False,
+) -> int:  # fmt: skip
+    """Files to a cohort: signals once, facts as tables, bad files refused and listed. Goes on where it was stopped."""
+    return _run(
+        "prepare", json, source, path, cohort, table=table, workers=workers, settings=_settings(settings), smoke=smoke,
+        **asdict(mapping),
+    )  # fmt: skip
+
+
+@app.command(group=FILES, sort_key=next(_place))
+def audit(
+    cohort: Path, /, *, out: Annotated[Path | None, Parameter(help="An HTML page.")] = None, json: Json = False
+) -> int:  # fmt: skip
+    """Sanity and leakage of a cohort: rates, units, identical recordings, people in two parts. Exit 1 on leakage."""
+    return _run("audit", json, cohort, out=out)
+
+
+@app.command(group=LEARN, sort_key=next(_place))
+def pretrain(
+    recipe: Annotated[Path, Parameter(help="One TOML file that says the run completely.")], /, *,
+    out: Annotated[Path, Parameter(help="The run folder; the same command goes on where it was.")],
+    sets: Annotated[tuple[str, ...], Parameter(name="--set", help="Override a key, such as training.steps=100.")] = (),
+    smoke: Smoke = False, json: Json = False,
+) -> int:  # fmt: skip
+    """Train an encoder as a recipe says. Stopped at any moment, the same command ends with the same weights."""
+    return _run("pretrain", json, recipe, out=out, set=sets, smoke=smoke)
+
+
+@app.command(
+    group=LEARN,
+    usage="Usage: einthoven evaluate CHECKPOINT... COHORT --task T --out DIR [OPTIONS]",
+    sort_key=next(_place),
+)
+def evaluate(
+    *paths: Annotated[str, Parameter(name="CHECKPOINT... COHORT", help="One or more checkpoints, then the cohort.")],
+    task: Annotated[tuple[str, ...], Parameter(help="What to predict; as often as needed.")],
+    out: Annotated[Path, Parameter(help="The evaluation folder; cells that are there are not computed again.")],
+    split: Annotated[str, Parameter(help="official, half-a, half-b, fold-0 ... fold-4.")] = "official",
+    probe: Annotated[str, Parameter(help="linear on frozen features, or finetune.")] = "linear",
+    labelled: Annotated[tuple[str, ...], Parameter(help="Share (1.0, 0.1) or number (100) of training subjects.")] = ("1.0",),
+    features: Literal["embedding", "measurements", "embedding+measurements"] = "embedding",
+    seed: Seed = 0,
+    save: Annotated[Path | None, Parameter(help="Write the fitted head as a checkpoint for `predict`.")] = None,
+    smoke: Smoke = False, json: Json = False,
+) -> int:  # fmt: skip
+    """Judge checkpoints on the tasks of a cohort: predictions first, then scores with intervals, beside baselines."""
+    if len(paths) < 2:
+        raise RecipeError(
+            "evaluate", "needs checkpoints and a cohort", got=" ".join(paths) or "none", fix=_help("evaluate")
+        )
+    return _run(
+        "evaluate", json, _one_or_list(paths[:-1]), Path(paths[-1]), task=_one_or_list(task), out=out, split=split,
+        probe=probe, labelled=_one_or_list(labelled), features=features, seed=seed, save=save, smoke=smoke,
+    )  # fmt: skip
+
+
+@app.command(group=LEARN, sort_key=next(_place))
+def report(
+    *dirs: Annotated[Path, Parameter(name="DIR", help="Evaluation folders.")],
+    out: Annotated[Path, Parameter(help="The HTML page, one file that needs no other.")],
+    json: Json = False,
+) -> int:  # fmt: skip
+    """Tables with intervals, label-efficiency curves, reliability and ECGs on paper, on one page."""
+    return _run("report", json, dirs, out=out)
+
+
+@app.command(group=USE, sort_key=next(_place))
+def embed(
+    path: Path, /, *, checkpoint: Checkpoint = None, out: Table = None, strict: Strict = False,
+    mapping: Mapping = Mapping(), json: Json = False,
+) -> int:  # fmt: skip
+    """One vector a recording, for a file, a folder or a cohort."""
+    return _run("embed", json, path, checkpoint=checkpoint, out=out, strict=strict, **asdict(mapping))
+
+
+@app.command(group=USE, sort_key=next(_place))
+def predict(
+    path: Path, /, *,
+    checkpoint: Annotated[str, Parameter(help="A checkpoint with a head: supervised, or of `evaluate --save`.")],
+    out: Table = None, strict: Strict = False, mapping: Mapping = Mapping(), json: Json = False,
+) -> int:  # fmt: skip
+    """Named probabilities or values for each recording of a file, a folder or a cohort. Not a diagnosis."""
+    return _run("predict", json, path, checkpoint=checkpoint, out=out, strict=strict, **asdict(mapping))
+
+
+@app.command(group=HERE, sort_key=next(_place))
+def demo(
+    *,
+    out: Annotated[Path, Parameter(help="Folder for the cohort, the run, the evaluation and report.html.")] = Path("demo"),
+    seed: Seed = 0,
+    permute_labels: Annotated[bool, Parameter(help="Shuffle the labels: every score must fall to chance.")] = False,
+    smoke: Smoke = False, json: Json = False,
+) -> int:  # fmt: skip
+    """The whole path on generated recordings, from files to an HTML report, in a few minutes."""
+    return _run("demo", json, out=out, seed=seed, permute_labels=permute_labels, smoke=smoke)
+
+
+@app.command(group=HERE, sort_key=next(_place))
+def doctor(*, json: Json = False) -> int:
+    """What is installed, what is not and the command that brings it, and whether a recording is read right here."""
+    return _run("doctor", json)
+
+
+@app.command(name="list", group=HERE, sort_key=next(_place))
+def list_(
+    kind: Annotated[str | None, Parameter(help="formats, sources, encoders or objectives; all without it.")] = None, /, *,
+    json: Json = False,
+) -> int:  # fmt: skip
+    """The plug-ins by kind."""
+    return _run("list", json, kind)
+
+
+@app.command(group=HERE, sort_key=next(_place))
+def schema(
+    plugin: Annotated[str | None, Parameter(help="A plug-in, such as simclr; all of a recipe without it.")] = None, /, *,
+    json: Json = False,
+) -> int:  # fmt: skip
+    """The JSON Schema of recipes, for editors: what a table may say, with types and defaults."""
+    return _run("schema", json, plugin)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code; every exception becomes one line here and nowhere else."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a letter is no reason to fail
+    words = list(sys.argv[1:] if argv is None else argv)
+    name = next((word for word in words if not word.startswith("-")), "einthoven")
+    try:
+        code = app(words, result_action="return_value", exit_on_error=False, print_error=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else DONE  # --help and --version give no code
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except (Exception, KeyboardInterrupt) as error:
+        if os.environ.get("EINTHOVEN_TRACE"):
+            traceback.print_exc()
+        return _fail(_explain(name, error) or error, "--json" in words)
+
+
+def _run(verb: str, json: bool, *args: Any, **settings: Any) -> int:
+    """Call the function of that name and print what it returns."""
+    from einthoven.app import verb as function_of
+
+    result = function_of(verb)(*args, **settings)
+    print(jsonlib.dumps(_finite(result.to_dict()), allow_nan=False) if json else result)
+    return result.exit_code
+
+
+def _explain(verb: str, error: BaseException) -> EinthovenError | None:
+    """What an exception means to the user; None for a bug."""
+    match error:
+        case EinthovenError():
+            return error
+        case CycloptsError():
+            return RecipeError(f"einthoven {verb}", str(error).rstrip(". \n"), fix=_help(verb), reason="usage")
+        case KeyboardInterrupt():
+            goes_on = "the same command goes on where it stopped" if verb in RESUMABLE else ""
+            return Interrupted(verb, "interrupted", fix=goes_on, reason="interrupted")
+        case ImportError():
+            return ExtraError.behind(verb, error)
+        case OSError() if error.errno in UNWRITABLE:
+            return OutputError(
+                error.filename or verb, "cannot be read or written", got=error.strerror or error,
+                fix="look at the permissions and the free space, or choose another place", reason="output",
+            )  # fmt: skip
+    return None
+
+
+def _fail(error: BaseException, json: bool) -> int:
+    """One line on standard error, the same as JSON on standard output where it was asked for, and the exit code."""
+    if isinstance(error, EinthovenError):
+        line, code, fields = str(error), error.exit_code, error.to_dict()
+    else:
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        fix = "please report it in the project's issue tracker, with the trace that EINTHOVEN_TRACE=1 shows"
+        line, code = f"a bug in einthoven, not your mistake: {what}; {fix}", BUG
+        fields = {"error": "Bug", "reason": "bug", "where": "", "what": what, "expected": "", "got": "", "fix": fix}
+    if json:
+        print(jsonlib.dumps(fields))
+    print(f"error: {line}", file=sys.stderr)
+    return code
+
+
+def _help(verb: str) -> str:
+    return f"`einthoven {verb} --help` shows the form" if verb in app else "`einthoven --help` lists the commands"
+
+
+def _settings(items: Sequence[str]) -> dict[str, Any]:
+    from einthoven.core.recipe import override
+
+    table: dict[str, Any] = {}
+    for item in items:
+        override(table, item)
+    return table
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN: a number that is none becomes null."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _one_or_list(words: Sequence[str]) -> str | list[str]:
+    return words[0] if len(words) == 1 else list(words)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
