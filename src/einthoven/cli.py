@@ -32,7 +32,7 @@ app = App(
     help="Electrocardiograms into representations that know medicine, with honest statistics.",
     version=f"einthoven {__version__}",
     help_format="plaintext",
-    default_parameter=Parameter(negative=(), consume_multiple=False, show_default=lambda value: value or None),
+    default_parameter=Parameter(negative=(), consume_multiple=False, show_default=lambda value: _words(value)),
     suppress_keyboard_interrupt=False,
 )
 LOOK, FILES, LEARN, USE, HERE = (
@@ -74,7 +74,7 @@ def check(
 def plot(
     file: Path, /, *,
     out: Annotated[Path, Parameter(help="F.svg, F.pdf or F.png (PNG and PDF need the extra [plot]).")],
-    format: Annotated[Literal["3x4", "all"], Parameter(help="3x4 with a rhythm strip, or every lead at length.")] = "3x4",
+    format: Annotated[Literal["3x4", "all"], Parameter(help="3x4 and a rhythm strip, or every lead at length.")] = "3x4",
     mapping: Mapping = Mapping(), json: Json = False,
 ) -> int:  # fmt: skip
     """Draw a recording on clinical paper in true millimetres: 25 mm/s, 10 mm/mV."""
@@ -128,7 +128,7 @@ def evaluate(
     out: Annotated[Path, Parameter(help="The evaluation folder; cells that are there are not computed again.")],
     split: Annotated[str, Parameter(help="official, half-a, half-b, fold-0 ... fold-4.")] = "official",
     probe: Annotated[str, Parameter(help="linear on frozen features, or finetune.")] = "linear",
-    labelled: Annotated[tuple[str, ...], Parameter(help="Share (1.0, 0.1) or number (100) of training subjects.")] = ("1.0",),
+    labelled: Annotated[tuple[str, ...], Parameter(help="Share (0.1) or number (100) of training subjects.")] = ("1.0",),
     features: Literal["embedding", "measurements", "embedding+measurements"] = "embedding",
     seed: Seed = 0,
     save: Annotated[Path | None, Parameter(help="Write the fitted head as a checkpoint for `predict`.")] = None,
@@ -137,7 +137,7 @@ def evaluate(
     """Judge checkpoints on the tasks of a cohort: predictions first, then scores with intervals, beside baselines."""
     if len(paths) < 2:
         raise RecipeError(
-            "evaluate", "needs checkpoints and a cohort", got=" ".join(paths) or "none", fix=_help("evaluate")
+            "evaluate", "needs a checkpoint and a cohort", got=" ".join(paths) or "none", fix=_help("evaluate")
         )
     return _run(
         "evaluate", json, _one_or_list(paths[:-1]), Path(paths[-1]), task=_one_or_list(task), out=out, split=split,
@@ -177,7 +177,7 @@ def predict(
 @app.command(group=HERE, sort_key=next(_place))
 def demo(
     *,
-    out: Annotated[Path, Parameter(help="Folder for the cohort, the run, the evaluation and report.html.")] = Path("demo"),
+    out: Annotated[Path, Parameter(help="Folder for the cohort, the run, the scores and report.html.")] = Path("demo"),
     seed: Seed = 0,
     permute_labels: Annotated[bool, Parameter(help="Shuffle the labels: every score must fall to chance.")] = False,
     smoke: Smoke = False, json: Json = False,
@@ -194,8 +194,8 @@ def doctor(*, json: Json = False) -> int:
 
 @app.command(name="list", group=HERE, sort_key=next(_place))
 def list_(
-    kind: Annotated[str | None, Parameter(help="formats, sources, encoders or objectives; all without it.")] = None, /, *,
-    json: Json = False,
+    kind: Annotated[str | None, Parameter(help="formats, sources, encoders or objectives; all without it.")] = None, /,
+    *, json: Json = False,
 ) -> int:  # fmt: skip
     """The plug-ins by kind."""
     return _run("list", json, kind)
@@ -203,8 +203,8 @@ def list_(
 
 @app.command(group=HERE, sort_key=next(_place))
 def schema(
-    plugin: Annotated[str | None, Parameter(help="A plug-in, such as simclr; all of a recipe without it.")] = None, /, *,
-    json: Json = False,
+    plugin: Annotated[str | None, Parameter(help="A plug-in, such as simclr; all of a recipe without it.")] = None, /,
+    *, json: Json = False,
 ) -> int:  # fmt: skip
     """The JSON Schema of recipes, for editors: what a table may say, with types and defaults."""
     return _run("schema", json, plugin)
@@ -294,6 +294,11 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _words(default: Any) -> str | None:
+    """How a default is shown in the help: not at all where it says nothing."""
+    return " ".join(default) if isinstance(default, tuple) else str(default) if default else None
 
 
 def _one_or_list(words: Sequence[str]) -> str | list[str]:

@@ -1,7 +1,7 @@
 """One function a verb, one file a function: what the command line, notebooks and other programs call.
 
-Comes in: paths and settings, as on the command line. Goes out: a small dataclass with `to_dict()` (what `--json` prints),
-`__str__` (what people read) and `exit_code` (0, or 1 where a check found something).
+Comes in: paths and settings, as on the command line. Goes out: a small dataclass with `to_dict()` (what `--json`
+prints), `__str__` (what people read) and `exit_code` (0, or 1 where a check found something).
 Contract: importing a file here imports nothing heavy; wrong input raises an error of `core.errors`.
 """
 

@@ -1,7 +1,7 @@
 """What einthoven says when an input is wrong: one line, one class a noun.
 
 Every message has the same order: where, what, expected, got, what to do. `reason` is a short word for tables of
-refused files (`truncated`, `unit`, `range`, ...). An exception that is none of these is a bug and ends with exit code 70.
+refused files (`truncated`, `unit`, `range`, ...). An exception that is none of these is a bug: exit code 70.
 """
 
 from __future__ import annotations
