@@ -74,7 +74,7 @@ def check(
 def plot(
     file: Path, /, *,
     out: Annotated[Path, Parameter(help="F.svg, F.pdf or F.png (PNG and PDF need the extra [plot]).")],
-    format: Annotated[Literal["3x4", "all"], Parameter(help="3x4 and a rhythm strip, or every lead at length.")] = "3x4",
+    format: Annotated[Literal["3x4", "all"], Parameter(help="3x4 and a rhythm strip, or all leads at length.")] = "3x4",
     mapping: Mapping = Mapping(), json: Json = False,
 ) -> int:  # fmt: skip
     """Draw a recording on clinical paper in true millimetres: 25 mm/s, 10 mm/mV."""
@@ -128,7 +128,7 @@ def evaluate(
     out: Annotated[Path, Parameter(help="The evaluation folder; cells that are there are not computed again.")],
     split: Annotated[str, Parameter(help="official, half-a, half-b, fold-0 ... fold-4.")] = "official",
     probe: Annotated[str, Parameter(help="linear on frozen features, or finetune.")] = "linear",
-    labelled: Annotated[tuple[str, ...], Parameter(help="Share (0.1) or number (100) of training subjects.")] = ("1.0",),
+    labelled: Annotated[tuple[str, ...], Parameter(help="Share (0.1) or number (100) of training people.")] = ("1.0",),
     features: Literal["embedding", "measurements", "embedding+measurements"] = "embedding",
     seed: Seed = 0,
     save: Annotated[Path | None, Parameter(help="Write the fitted head as a checkpoint for `predict`.")] = None,

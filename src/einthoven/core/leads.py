@@ -1,7 +1,7 @@
 """Names of leads: canonical spelling, aliases, order, and which lead follows from which.
 
-A lead is a name, never a position. The limb leads are linear forms of I and II (Einthoven 1913, Goldberger 1942), so any
-two of the six give the other four; nothing gives a chest lead.
+A lead is a name, never a position. The limb leads are linear forms of I and II (Einthoven 1913, Goldberger 1942), so
+any two of the six give the other four; nothing gives a chest lead.
 """
 
 from __future__ import annotations

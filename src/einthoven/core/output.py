@@ -24,7 +24,7 @@ UNWRITABLE = {
 
 @contextmanager
 def replaced(place: str | Path) -> Iterator[Path]:
-    """A scratch folder beside `place` that takes its name, and the place of what was there, when the block ends well."""
+    """A scratch folder beside `place` that takes its name, over what was there, when the block ends well."""
     place = Path(place)
     with writing(place):
         place.parent.mkdir(parents=True, exist_ok=True)
