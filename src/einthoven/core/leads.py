@@ -77,7 +77,7 @@ def resolve(names: Sequence[str], where: str = "leads") -> tuple[Lead, ...]:
         if lead == UNKNOWN:
             nothing += 1
             if nothing > 1:
-                lead = Lead(f"{UNKNOWN}-{nothing}")
+                lead = str.__new__(Lead, f"{UNKNOWN}-{nothing}")  # past the reading of aliases, which would undo it
         if lead in found:
             raise LeadError(
                 where, f"lead {lead} occurs twice", expected="each lead once", got=" ".join(map(str, names)),

@@ -1,0 +1,102 @@
+"""File formats: bytes to Record and back, one file a format.
+
+Comes in: a path, and a Mapping with what the file does not state. Goes out: a Record with what the file states, or a
+FormatError whose `reason` is a short word for tables.
+Contract: a class with `suffixes`, `sniff(path, head)` (is this file mine, by content), `read(path, mapping)` and
+`write(record, path)`; one with files that are parts of others also has `parts(path)`. Files come from strangers: sizes
+are bounded before anything is allocated, no pickle, no path out of the folder.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from einthoven.core import registry
+from einthoven.core.errors import FormatError
+from einthoven.core.record import Record
+from einthoven.formats._mapping import Mapping
+
+__all__ = ["Mapping", "find", "format_of", "read"]
+
+_HEAD = 1 << 14
+
+
+def read(path: str | Path, mapping: Mapping | None = None) -> Record:
+    """Read one recording; its key is the file's stem.
+
+    Args:
+        path: the file; for WFDB the header, the signal file or the record's name.
+        mapping: what the file does not state.
+
+    Raises:
+        FormatError: the file cannot be read, or does not state what we need.
+        RecordError, LeadError: what it holds is no recording.
+        ExtraError: its format needs an optional part of the installation.
+    """
+    path = _header_of(Path(path))
+    return _formats()[format_of(path)].read(path, mapping or Mapping())
+
+
+def format_of(path: str | Path) -> str:
+    """The name of the format that is responsible for a file, by content.
+
+    Raises:
+        FormatError: `missing`, or `unsupported`.
+    """
+    path = _header_of(Path(path))
+    head = _head(path)
+    able = [name for name, plugin in _formats().items() if plugin.sniff(path, head)]
+    named = [name for name in able if path.suffix.lower() in _formats()[name].suffixes]
+    if not able:
+        raise FormatError(
+            path, "is of no format that can be read", expected=", ".join(_formats()), got=f"{len(head)} bytes sniffed",
+            fix="convert it to one of these", reason="unsupported",
+        )  # fmt: skip
+    return (named or able)[0]
+
+
+def find(folder: str | Path) -> list[Path]:
+    """The recordings in a folder tree, sorted, one path a recording; hidden folders are left alone.
+
+    A file counts when its suffix belongs to a format which, after a look at its first bytes, takes it for its own: so a
+    damaged recording is listed (and refused when it is read), and a table of words is not.
+    """
+    folder = Path(folder)
+    suffixes = {suffix: plugin for plugin in _formats().values() for suffix in plugin.suffixes}
+    found: set[Path] = set()
+    parts: set[Path] = set()
+    for path in sorted(folder.rglob("*")):
+        plugin = suffixes.get(path.suffix.lower())
+        hidden = any(name.startswith(".") for name in path.relative_to(folder).parts)
+        if plugin is None or hidden or not path.is_file() or not plugin.sniff(path, _head(path)):
+            continue
+        found.add(path)
+        if hasattr(plugin, "parts"):
+            parts.update(plugin.parts(path))
+    return sorted(found - parts)
+
+
+@cache
+def _formats() -> dict[str, Any]:
+    return {name: registry.load("formats", name)() for name in registry.names("formats")}
+
+
+def _header_of(path: Path) -> Path:
+    """The header of a WFDB record that was named by its signal file or without suffix."""
+    if path.suffix.lower() in ("", ".dat", ".mat") or not path.exists():
+        for header in (path.with_suffix(".hea"), path.with_name(f"{path.name}.hea")):
+            if header.is_file():
+                return header
+    return path
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with open(path, "rb") as stream:
+            return stream.read(_HEAD)
+    except OSError as error:
+        raise FormatError(
+            path, "cannot be read", got=error.strerror or error, fix="check the path", reason="missing"
+        ) from error

@@ -1,0 +1,213 @@
+"""WFDB, the format of PhysioNet: a text header (.hea) beside one or more files of samples.
+
+Records of one segment are read here, several times as fast as by the wfdb package, which reads the rest. Only channels
+of a voltage become leads; pressures and the like stay behind. L leads, T samples.
+Sources: header(5) and signal(5) of the WFDB Applications Guide, https://wfdb.io/spec/.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from einthoven.core.errors import FormatError, OutputError
+from einthoven.core.facts import Category, Fact, Text, Value
+from einthoven.core.record import Record
+from einthoven.formats import _wfdb_header, _wfdb_package, _wfdb_samples
+from einthoven.formats._mapping import Mapping, millivolts
+from einthoven.formats._wfdb_header import Channel, Header
+
+_COUNTS_PER_MV = 1000
+_NO_ECG = re.compile(r"\b(resp|pleth|abp|art|bp|pap|cvp|icp|co2|spo2|eeg|emg|eog|pulse|temp)", re.IGNORECASE)
+_AGE = re.compile(r"\bage>?\s*:?\s*([0-9]{1,3}(?:\.[0-9]+)?)\b", re.IGNORECASE)
+_SEX = re.compile(r"\b(?:sex|gender)>?\s*:?\s*(male|female|m|f)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class _Trace:
+    """One channel, ready to be scaled: millivolts = (samples - zero) / counts; counts 0: unit not stated."""
+
+    name: str
+    frame: int
+    counts: float
+    zero: int
+    invalid: int | None
+    samples: np.ndarray
+
+
+class Wfdb:
+    """WFDB records. FLAC and records of several segments need the extra [formats]. Writes format 16."""
+
+    suffixes = (".hea",)
+
+    def sniff(self, path: Path, head: bytes) -> bool:
+        """A WFDB header is known by its name: its text has no mark of its own."""
+        return path.suffix.lower() == ".hea"
+
+    def parts(self, path: Path) -> list[Path]:
+        """Headers of the segments of a record: files that are no recordings by themselves."""
+        return [path.with_name(f"{name}.hea") for name, _ in _wfdb_header.read(path).segments if name != "~"]
+
+    def digital(self, path: Path) -> tuple[Header, list[np.ndarray]]:
+        """The header and the stored samples of all channels, (frames * channel.frame,) each.
+
+        Raises:
+            FormatError: the record is damaged, incomplete or unsafe (`reason` says how), or its segments differ in
+                signals or gains, so that there are no common stored numbers (`segments`).
+            ExtraError: its kind needs the extra [formats].
+        """
+        header = _wfdb_header.read(path)
+        if not header.segments:
+            return header, _samples(header, path)
+        first, *others = _wfdb_package.segments(header, path)
+        if any(_scales(other) != _scales(first) for other in others):
+            raise FormatError(
+                path, "its segments differ in signals or gains", fix="read it in millivolts", reason="segments"
+            )
+        header = replace(header, channels=first.channels)
+        return header, _wfdb_package.digital(path, header.channels)
+
+    def read(self, path: Path, mapping: Mapping) -> Record:
+        """The channels of a voltage as one Record; facts are age, sex and comments, where the header states them.
+
+        Raises:
+            FormatError: as `digital`; or rate or unit is not stated (`rate`, `unit`), no channel is a voltage (`lead`),
+                or the leads differ in rate (`rate`).
+        """
+        header = _wfdb_header.read(path)
+        if header.segments:
+            traces = _joined(header, path)
+        else:
+            traces = [_trace(channel, row) for channel, row in zip(header.channels, _samples(header, path))]
+        traces = [trace for trace in traces if trace is not None]
+        if not traces:
+            raise FormatError(
+                path, "holds no channel of an ECG", expected="a channel in mV, uV or V",
+                got=", ".join(f"{c.name} [{c.unit}]" for c in header.channels), reason="lead",
+            )  # fmt: skip
+        take, leads = mapping.leads_of([trace.name for trace in traces], path)
+        traces = [traces[i] for i in take]
+        frame = traces[0].frame
+        if any(trace.frame != frame for trace in traces):
+            raise FormatError(
+                path, "leads differ in rate", expected="one rate",
+                got=", ".join(f"{trace.name} {trace.frame} a frame" for trace in traces),
+                fix=f"choose one, for example --lead {leads[0]}", reason="rate",
+            )  # fmt: skip
+        stated = None if header.rate is None else header.rate * frame
+        signal = np.empty((len(traces), len(traces[0].samples)), np.float32)
+        for row, trace in zip(signal, traces):
+            _scale(trace, mapping, path, row)
+        return Record(path.stem, leads, signal, mapping.rate_of(stated, path), facts=_facts(header.comments))
+
+    def write(self, record: Record, path: Path) -> list[Path]:
+        """Write `path` (.hea) and its signal file in format 16 at 1 uV a count; a lost sample is -32768.
+
+        Raises:
+            OutputError: the name holds a space, or the file cannot be written. Nothing is left half-written.
+        """
+        path = path.with_suffix(".hea")
+        data = path.with_suffix(".dat")
+        if re.search(r"\s", path.name):
+            raise OutputError(path, "a WFDB name cannot hold a space", fix="choose another name", reason="name")
+        counts_LT = np.where(np.isnan(record.signal), np.float32(-32768), np.round(record.signal * _COUNTS_PER_MV))
+        stored_TL = np.ascontiguousarray(counts_LT.T, dtype="<i2")
+        sums = stored_TL.sum(axis=0, dtype=np.int64) & 0xFFFF
+        lines = [f"{path.stem} {len(record.leads)} {record.rate!r} {record.samples}"]
+        for i, lead in enumerate(record.leads):
+            checksum = int(sums[i]) - (1 << 16) * (int(sums[i]) >> 15)
+            lines.append(f"{data.name} 16 {_COUNTS_PER_MV}(0)/mV 16 0 {stored_TL[0, i]} {checksum} 0 {lead}")
+        lines += [f"# {line}" for line in _comments(record.facts)]
+        _put(data, stored_TL.tobytes())
+        _put(path, "".join(f"{line}\n" for line in lines).encode())
+        return [path, data]
+
+
+def _samples(header: Header, path: Path) -> list[np.ndarray]:
+    if any(channel.format in _wfdb_package.FLAC for channel in header.channels):
+        return _wfdb_package.digital(path, header.channels)
+    return _wfdb_samples.read(header, path)
+
+
+def _scales(header: Header) -> tuple[tuple[object, ...], ...]:
+    return tuple((c.name, c.frame, c.gain, c.baseline, c.unit) for c in header.channels)
+
+
+def _trace(channel: Channel, samples: np.ndarray) -> _Trace | None:
+    """The channel with its scale, None when it is no ECG; header(5): a gain without unit is counts per millivolt."""
+    unit = millivolts(channel.unit or "mV")
+    if unit is None or _NO_ECG.search(channel.name):
+        return None
+    counts = channel.gain / unit
+    return _Trace(
+        channel.name, channel.frame, counts, channel.baseline, _wfdb_samples.INVALID.get(channel.format), samples
+    )
+
+
+def _joined(header: Header, path: Path) -> list[_Trace | None]:
+    """Channels of a record of several segments, each already in its unit, NaN in gaps."""
+    for part in _wfdb_package.segments(header, path):
+        for channel in part.channels:
+            if channel.gain == 0:
+                raise FormatError(
+                    path, f"a segment does not state the unit of {channel.name}", expected="a gain",
+                    fix="read the segments one by one with --unit", reason="unit",
+                )  # fmt: skip
+    traces: list[_Trace | None] = []
+    for name, unit, frame, samples in _wfdb_package.physical(path):
+        scale = millivolts(unit)
+        known = scale is not None and not _NO_ECG.search(name)
+        traces.append(_Trace(name, frame, 1 / scale, 0, None, samples) if known else None)
+    return traces
+
+
+def _scale(trace: _Trace, mapping: Mapping, path: Path, out: np.ndarray) -> None:
+    """Millivolts of one channel into `out` (T,) float32."""
+    stated = 1 / trace.counts if trace.counts else None
+    counts = 1 / mapping.millivolts_of(stated, path, f"channel {trace.name}")
+    # float32 holds every number of 24 bits exactly; wider ones are scaled in float64
+    kind = np.float32 if trace.samples.dtype.itemsize <= 2 else np.float64
+    np.divide(np.subtract(trace.samples, trace.zero, dtype=kind), kind(counts), out=out, casting="same_kind")
+    if trace.invalid is not None and np.minimum.reduce(trace.samples) == trace.invalid:
+        out[trace.samples == trace.invalid] = np.nan
+
+
+def _facts(comments: tuple[str, ...]) -> tuple[Fact, ...]:
+    text = "\n".join(comments).strip()
+    if not text:
+        return ()
+    facts: list[Fact] = [Text("comments", text)]
+    if age := _AGE.search(text):
+        facts.append(Value("age", float(age[1]), "years"))
+    if sex := _SEX.search(text):
+        facts.append(Category("sex", "male" if sex[1].lower().startswith("m") else "female"))
+    return tuple(facts)
+
+
+def _comments(facts: tuple[Fact, ...]) -> list[str]:
+    """Comment lines that `_facts` reads back."""
+    lines = [
+        line for fact in facts if isinstance(fact, Text) and fact.name == "comments" for line in fact.text.splitlines()
+    ]
+    text = "\n".join(lines)
+    lines += [f"age: {f.value:g}" for f in facts if isinstance(f, Value) and f.name == "age" and not _AGE.search(text)]
+    lines += [f"sex: {f.value}" for f in facts if isinstance(f, Category) and f.name == "sex" and not _SEX.search(text)]
+    return lines
+
+
+def _put(path: Path, data: bytes) -> None:
+    """Write a whole file or nothing."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_bytes(data)
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OutputError(
+            path, "cannot be written", got=error.strerror or error, fix="check the folder and the free space",
+            reason="write",
+        ) from error  # fmt: skip
