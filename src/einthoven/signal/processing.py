@@ -120,7 +120,7 @@ def window_length(rate: float, layout: Layout) -> int:
 def starts(samples: int, rate: float, layout: Layout, stride_seconds: float | None = None) -> np.ndarray:
     """First samples (at `rate`) of the windows of a recording.
 
-    A window every `stride_seconds` (default: the window's length) and a last one flush with the end; a recording shorter
+    A window every `stride_seconds` (default: a window's length) and a last one flush with the end; a recording shorter
     than the layout is one window of its own length.
     """
     length = window_length(rate, layout)
