@@ -119,6 +119,20 @@ def test_a_gap_breaks_the_line_and_a_lone_sample_stays():
     assert [points[0, 0] for points in pieces] == pytest.approx([15, 15 + 77.5, 15 + 80])
 
 
+def test_a_gap_in_one_lead_leaves_the_others_whole():
+    whole = twelve()
+    signal = whole.signal.copy()
+    signal[6, 600:650] = np.nan  # V1
+    sheet = lay(Record("r", STANDARD, signal, 100), format="3x4")
+    assert [len(traces(sheet, lead)) for lead in ("V1", "V2", "aVR", "I")] == [2, 1, 1, 1]
+
+
+def test_a_column_that_begins_between_two_samples_keeps_their_time():
+    sheet = lay(twelve(rate=99), format="3x4")  # 2.5 s is sample 247.5
+    (points,) = traces(sheet, "aVR")
+    assert points[0, 0] == pytest.approx(15 + 25 * 248 / 99)
+
+
 def test_a_lead_that_is_all_missing_says_so():
     signal = np.ones((2, 500))
     signal[1] = np.nan
