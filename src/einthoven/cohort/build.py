@@ -1,0 +1,184 @@
+"""Build a cohort: files of a source to shards and tables, in parallel, resumable, the same bytes every time.
+
+The plan is cut into pieces, each piece is made by a worker and gets its name when whole (`pieces`), then all are
+merged in the plan's order (`merge`) and the folder gets its name. Until then everything lies in a hidden folder beside
+it, from which a killed build goes on (`workplace`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, cast
+
+from joblib import Parallel, delayed
+from pydantic_core import to_jsonable_python
+
+from einthoven import __version__
+from einthoven.cohort import pieces
+from einthoven.cohort.merge import merge
+from einthoven.cohort.pieces import Source
+from einthoven.cohort.store import SCHEMA_VERSION, Cohort
+from einthoven.cohort.workplace import discard, workplace
+from einthoven.core.errors import Interrupted, OutputError, SourceError
+from einthoven.core.output import writing
+from einthoven.sources import Item
+
+HEAD = 4096
+"""Bytes at the beginning of a recording's file by which a changed file is noticed."""
+
+
+def build(
+    source: Source,
+    path: str | Path,
+    out: str | Path,
+    *,
+    workers: int = 2,
+    piece: int = 256,
+    shard_bytes: int = 1 << 30,
+    limit: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Cohort:
+    """Prepare the recordings of `source` in the folder `path` as the cohort `out`.
+
+    Args:
+        workers: processes; 1 works in this one.
+        piece: recordings a piece. What a killed build loses is at most one piece a worker.
+        shard_bytes: size at which the next shard begins.
+        limit: take at most so many recordings, evenly from the plan (for a trial).
+        progress: called with (recordings done, recordings in all).
+
+    Returns:
+        The cohort. One of the same source, settings and files that is there already is kept as it is.
+
+    Raises:
+        SourceError: the folder is not in the source's layout, or no recording of it can be used.
+        OutputError: `out` holds something else, cannot be written, or another process is writing it.
+        Interrupted: stopped by the user or by the system; the same call goes on where it was.
+    """
+    path, out = Path(path), Path(out).absolute()
+    plan = source.plan(path)
+    items = plan.items if limit is None else plan.items[:: max(1, -(-len(plan.items) // limit))]
+    _unique(items)
+    origin = {"source": describe(source), "input": _input(items, path)}
+    if (kept := _kept(out, origin)) is not None:
+        return kept
+    card = origin | {"counts": {"planned": len(items), "absent": plan.absent}, "notes": list(plan.notes)}
+    if len(items) < len(plan.items):
+        card["notes"].append(f"a trial: {len(items)} of {len(plan.items)} recordings")
+    stamp = origin | {"piece": piece, "einthoven": __version__, "schema": SCHEMA_VERSION}
+    with workplace(out, stamp) as place:
+        made = _pieces(source, path, items, place.pieces, workers, piece, progress)
+        merge(made, place.whole, card, plan.label_sets, shard_bytes)
+        with writing(out):
+            if out.exists():
+                out.rmdir()  # it is empty, or this fails and it stays
+            os.rename(place.whole, out)
+    return Cohort.open(out)
+
+
+def describe(source: Source) -> dict[str, Any]:
+    """Name, version, terms and settings of a source for the card. Its settings are its constructor's arguments."""
+    cls = type(source)
+    settings = {
+        name: getattr(source, name) for name in inspect.signature(cls.__init__).parameters if name != "self"
+    } if "__init__" in vars(cls) else {}  # fmt: skip
+    return {
+        "name": cls.__module__.rpartition(".")[2], "family": source.family, "version": source.version,
+        "licence": source.licence, "citation": source.citation, "settings": to_jsonable_python(settings),
+    }  # fmt: skip
+
+
+def _pieces(
+    source: Source, path: Path, items: Sequence[Item], folder: Path, workers: int, size: int,
+    progress: Callable[[int, int], None] | None,
+) -> list[Path]:  # fmt: skip
+    """Make the pieces that are not there yet; the folders of all, in the plan's order."""
+    starts = range(0, len(items), size)
+    places = [folder / f"{number:06d}" for number in range(len(starts))]
+    todo = [(start, place) for start, place in zip(starts, places) if not place.exists()]
+    done = len(items) - sum(min(size, len(items) - start) for start, _ in todo)
+    jobs = (delayed(pieces.make)(source, path, items[start : start + size], place) for start, place in todo)
+    parallel = Parallel(max(1, min(workers, len(todo))), return_as="generator_unordered")
+    try:
+        for count in cast(Iterable[int], parallel(jobs)):
+            done += count
+            if progress:
+                progress(done, len(items))
+    except KeyboardInterrupt as error:
+        raise Interrupted(
+            "prepare", "stopped", fix="the same command goes on where it was", reason="stopped"
+        ) from error
+    except BrokenProcessPool as error:
+        raise Interrupted(
+            "prepare", "the system ended a worker", got="not enough memory, perhaps",
+            fix="the same command with fewer workers goes on where it was", reason="killed",
+        ) from error  # fmt: skip
+    return places
+
+
+def _unique(items: Sequence[Item]) -> None:
+    seen: set[str] = set()
+    for item in items:
+        if item.key in seen:
+            raise SourceError(
+                item.path, f"two recordings are called {item.key}", expected="each key once",
+                fix="name each file once in the table", reason="key",
+            )  # fmt: skip
+        seen.add(item.key)
+
+
+def _input(items: Sequence[Item], path: Path) -> str:
+    """Digest of what the tables say and of how each recording's files begin and how long they are.
+
+    Reading all samples for it would cost as much as the build; a file that changes in place and keeps its length and
+    its first bytes (with WFDB: its header) is not noticed.
+    """
+    state = hashlib.sha256()
+    folders: dict[Path, dict[str, list[tuple[str, int]]]] = {}
+    for item in items:
+        told = (item.key, item.subject, item.path, item.site, item.facts)
+        state.update(repr(told).encode("utf-8", "surrogatepass"))
+        if item.path:
+            file = path / item.path
+            if file.parent not in folders:
+                folders = {file.parent: _sizes(file.parent)}  # one folder at a time: there may be very many
+            state.update(repr(folders[file.parent].get(file.stem)).encode("utf-8", "surrogatepass"))
+            with suppress(OSError), open(file, "rb", buffering=0) as stream:
+                state.update(stream.read(HEAD))
+    return state.hexdigest()
+
+
+def _sizes(folder: Path) -> dict[str, list[tuple[str, int]]]:
+    """Names and sizes of the files of a folder, by stem: a recording may be several files."""
+    found: dict[str, list[tuple[str, int]]] = {}
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_file():
+                found.setdefault(os.path.splitext(entry.name)[0], []).append((entry.name, entry.stat().st_size))
+    return {stem: sorted(files) for stem, files in found.items()}
+
+
+def _kept(out: Path, origin: dict[str, Any]) -> Cohort | None:
+    """The cohort that is at `out` already, if it is this one; None where nothing is there."""
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return None
+    if not (out / "card.json").is_file():
+        raise OutputError(
+            out, "is taken", expected="a new name or an empty folder", got="something that is no cohort",
+            fix="choose another place", reason="exists",
+        )  # fmt: skip
+    cohort = Cohort.open(out)
+    for what in origin:
+        if cohort.card.get(what) != origin[what]:
+            raise OutputError(
+                out, f"holds a cohort of another {what}", expected=origin[what], got=cohort.card.get(what),
+                fix="choose another place, or remove that folder", reason="exists",
+            )  # fmt: skip
+    discard(out)
+    return cohort

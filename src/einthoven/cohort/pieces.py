@@ -1,0 +1,139 @@
+"""One piece of a build: read some recordings, quantise them, and put them down where the merge finds them.
+
+A piece is a folder that gets its name when it is whole (`signals.bin`, `index.parquet`, `refused.parquet`, a table a
+kind of facts). What it holds depends on its items alone, so it may be made by any worker, in any order, again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import polars as pl
+
+from einthoven.cohort.facts import Tables
+from einthoven.cohort.store import MISSING, REFUSED
+from einthoven.core.errors import EinthovenError, RecordError
+from einthoven.core.leads import order
+from einthoven.core.output import writing
+from einthoven.core.record import Record
+from einthoven.sources import Item, Plan
+
+COLUMNS = {
+    "key": pl.String(), "stated": pl.String(), "samples": pl.Int64(), "leads": pl.String(), "rate": pl.Float64(),
+    "site": pl.String(), "sha256": pl.String(),
+}  # fmt: skip
+"""Index of a piece; `stated` is the subject that the source states, null where it does not."""
+
+
+class Source(Protocol):
+    """What a build needs of a data set (the contract of `einthoven.sources`)."""
+
+    family: str
+    licence: str
+    citation: str
+    version: str
+
+    def plan(self, path: Path, /) -> Plan: ...
+
+    def read(self, path: Path, items: Sequence[Item], /) -> Iterator[Record | EinthovenError]: ...
+
+
+def make(source: Source, path: Path, items: Sequence[Item], place: Path) -> int:
+    """Build the piece of these items and return how many they are.
+
+    Raises:
+        OutputError: the disk is full or the folder cannot be written.
+    """
+    with writing(place):
+        scratch = Path(tempfile.mkdtemp(prefix=f"{place.name}-", suffix=".tmp", dir=place.parent))
+    try:
+        _fill(source, path, items, scratch)
+        if not place.exists():  # else a worker that outlived a killed run has made the same piece meanwhile
+            with writing(place):
+                os.rename(scratch, place)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return len(items)
+
+
+def _fill(source: Source, path: Path, items: Sequence[Item], folder: Path) -> None:
+    index: list[tuple[str, str | None, int, str, float, str, str]] = []
+    refused: list[tuple[str, str, str, str]] = []
+    facts = Tables()
+    with open(folder / "signals.bin", "wb") as stream:
+        for item, record in zip(items, source.read(path, items), strict=True):
+            try:
+                if isinstance(record, EinthovenError):
+                    raise record
+                stored = microvolts(record)
+            except EinthovenError as error:
+                refused.append((item.key, item.path, error.reason, str(error)))
+                continue
+            facts.add(len(index), record.facts)
+            index.append((
+                item.key, record.subject if item.subject is None else item.subject, len(stored),
+                " ".join(lead.replace(" ", "\u00a0") for lead in record.leads), record.rate, record.site or item.site,
+                identity(stored, record.leads),
+            ))  # fmt: skip
+            with writing(folder):
+                stream.write(stored.data)
+        with writing(folder):
+            stream.flush()
+            os.fsync(stream.fileno())
+    save(pl.DataFrame(index, COLUMNS, orient="row"), folder / "index.parquet")
+    save(pl.DataFrame(refused, REFUSED, orient="row"), folder / "refused.parquet")
+    for kind, table in facts.frames().items():
+        save(table, folder / f"{kind}.parquet")
+
+
+def microvolts(record: Record) -> np.ndarray:
+    """The recording as it is stored: int16 microvolts (samples, leads), rounded half to even, NaN as -32768.
+
+    Raises:
+        RecordError: every lead is constant (`flat`): nothing was connected, and such recordings of different people
+            would count as one and the same.
+    """
+    scaled = record.signal * np.float32(1000)
+    np.rint(scaled, out=scaled)
+    if np.isnan(scaled.min()):
+        scaled[np.isnan(scaled)] = MISSING
+    stored = scaled.astype(np.int16).T.copy()
+    # a few samples tell nearly always that a recording is not constant
+    if (stored[:: len(stored) // 16 + 1] == stored[0]).all() and _flat(stored):
+        raise RecordError(
+            record.key, "every lead is constant", expected="an ECG", got=f"{len(stored)} equal samples",
+            fix="leave this file out", reason="flat",
+        )  # fmt: skip
+    return stored
+
+
+def identity(stored: np.ndarray, leads: Sequence[str]) -> str:
+    """SHA-256 of the int16 samples with leads in canonical order: equal for the same recording under other names."""
+    place = order(leads)
+    in_order = place == sorted(place)
+    return hashlib.sha256((stored if in_order else np.ascontiguousarray(stored[:, place])).data).hexdigest()
+
+
+def save(table: pl.DataFrame, path: Path) -> None:
+    """Write a table and wait until the disk has it."""
+    content = io.BytesIO()  # polars would report a full disk as an error of its own
+    table.write_parquet(content, compression="zstd", statistics=False)
+    with writing(path), open(path, "wb") as stream:
+        stream.write(content.getbuffer())
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _flat(stored: np.ndarray) -> bool:
+    present = stored != MISSING
+    low = np.where(present, stored, 32767).min(axis=0)
+    high = stored.max(axis=0)
+    return bool((low >= high).all())
