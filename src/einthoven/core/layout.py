@@ -45,23 +45,29 @@ class Layout:
         put(self, "band", tuple(float(edge) for edge in self.band) if self.band else None)
         if not leads or len(set(leads)) < len(leads) or (ANY in leads and len(leads) > 1):
             raise LayoutError("layout", "leads are unusable", expected="each lead once, or any alone", got=list(leads))
-        if not (0 < self.rate < math.inf and 0 < self.seconds < math.inf):
-            raise LayoutError("layout", "rate and seconds must be above 0", got=f"{self.rate} Hz, {self.seconds} s")
+        if not (0 < self.rate < math.inf and 0 < self.seconds < math.inf and self.samples):
+            raise LayoutError(
+                "layout", "rate and seconds are unusable", expected="both above 0 and at least one sample",
+                got=f"{self.rate} Hz, {self.seconds} s",
+            )  # fmt: skip
         if self.band is not None and not self._band_fits():
             raise LayoutError(
                 "layout", "band is unusable", expected=f"0 <= low < high < {self.rate / 2} Hz, 0 for an open end",
                 got=list(self.band), fix="lower the upper edge or raise the rate",
             )  # fmt: skip
-        if self.scale not in ("none", "per_lead", "per_record", "fixed") or self.divisor <= 0 or self.order < 1:
+        if self.scale not in ("none", "per_lead", "per_record", "fixed") or not self.divisor > 0 or self.order < 1:
             raise LayoutError(
-                "layout", "scale, divisor or order is unusable", got=(self.scale, self.divisor, self.order)
-            )
+                "layout", "scale, divisor or order is unusable",
+                expected="none, per_lead, per_record or fixed; above 0; 1 or more",
+                got=(self.scale, self.divisor, self.order),
+            )  # fmt: skip
 
     def _band_fits(self) -> bool:
-        low, high = self.band or (0.0, 0.0)
-        return len(self.band or ()) == 2 and 0 <= low < self.rate / 2 and 0 <= high < self.rate / 2 and (
-            high > low or (high == 0 and low > 0)
-        )  # fmt: skip
+        if self.band is None or len(self.band) != 2:
+            return False
+        low, high = self.band
+        nyquist = self.rate / 2
+        return 0 <= low < nyquist and 0 <= high < nyquist and (low < high or low > high == 0)
 
     @property
     def samples(self) -> int:
