@@ -3,12 +3,13 @@
 Comes in: a path, and a Mapping with what the file does not state. Goes out: a Record with what the file states, or a
 FormatError whose `reason` is a short word for tables.
 Contract: a class with `suffixes`, `sniff(path, head)` (is this file mine, by content), `read(path, mapping)` and
-`write(record, path)`; one with files that are parts of others also has `parts(path)`. Files come from strangers: sizes
-are bounded before anything is allocated, no pickle, no path out of the folder.
+`write(record, path)`; one whose recordings may consist of others also has `parts(path, head)`. Files come from
+strangers: sizes are bounded before anything is allocated, no pickle, no path out of the folder.
 """
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -58,23 +59,28 @@ def format_of(path: str | Path) -> str:
 
 
 def find(folder: str | Path) -> list[Path]:
-    """The recordings in a folder tree, sorted, one path a recording; hidden folders are left alone.
+    """The recordings in a folder tree, sorted, one path a recording; hidden files and folders are left alone.
 
     A file counts when its suffix belongs to a format which, after a look at its first bytes, takes it for its own: so a
-    damaged recording is listed (and refused when it is read), and a table of words is not.
+    damaged recording is listed (and refused when it is read), and a table about recordings is not.
     """
-    folder = Path(folder)
     suffixes = {suffix: plugin for plugin in _formats().values() for suffix in plugin.suffixes}
     found: set[Path] = set()
     parts: set[Path] = set()
-    for path in sorted(folder.rglob("*")):
-        plugin = suffixes.get(path.suffix.lower())
-        hidden = any(name.startswith(".") for name in path.relative_to(folder).parts)
-        if plugin is None or hidden or not path.is_file() or not plugin.sniff(path, _head(path)):
-            continue
-        found.add(path)
-        if hasattr(plugin, "parts"):
-            parts.update(plugin.parts(path))
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in files:
+            plugin = suffixes.get(os.path.splitext(name)[1].lower())
+            if plugin is None or name.startswith("."):
+                continue
+            path = Path(place, name)
+            try:
+                head = _head(path)
+            except FormatError:
+                head = b""
+            if plugin.sniff(path, head):
+                found.add(path)
+                parts.update(plugin.parts(path, head) if hasattr(plugin, "parts") else ())
     return sorted(found - parts)
 
 

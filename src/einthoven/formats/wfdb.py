@@ -7,7 +7,6 @@ Sources: header(5) and signal(5) of the WFDB Applications Guide, https://wfdb.io
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,12 +15,14 @@ import numpy as np
 
 from einthoven.core.errors import FormatError, OutputError
 from einthoven.core.facts import Category, Fact, Text, Value
+from einthoven.core.output import replaced_file
 from einthoven.core.record import Record
 from einthoven.formats import _wfdb_header, _wfdb_package, _wfdb_samples
 from einthoven.formats._mapping import Mapping, millivolts
 from einthoven.formats._wfdb_header import Channel, Header
 
 _COUNTS_PER_MV = 1000
+_SEGMENTED = re.compile(rb"\A(?:\s*#[^\n]*\n|\s*\n)*[^\s#]+/[0-9]+\s")
 _NO_ECG = re.compile(r"\b(resp|pleth|abp|art|bp|pap|cvp|icp|co2|spo2|eeg|emg|eog|pulse|temp)", re.IGNORECASE)
 _AGE = re.compile(r"\bage>?\s*:?\s*([0-9]{1,3}(?:\.[0-9]+)?)\b", re.IGNORECASE)
 _SEX = re.compile(r"\b(?:sex|gender)>?\s*:?\s*(male|female|m|f)\b", re.IGNORECASE)
@@ -48,9 +49,14 @@ class Wfdb:
         """A WFDB header is known by its name: its text has no mark of its own."""
         return path.suffix.lower() == ".hea"
 
-    def parts(self, path: Path) -> list[Path]:
+    def parts(self, path: Path, head: bytes) -> list[Path]:
         """Headers of the segments of a record: files that are no recordings by themselves."""
-        return [path.with_name(f"{name}.hea") for name, _ in _wfdb_header.read(path).segments if name != "~"]
+        if not _SEGMENTED.search(head):
+            return []
+        try:
+            return [path.with_name(f"{name}.hea") for name, _ in _wfdb_header.read(path).segments if name != "~"]
+        except FormatError:
+            return []  # reading the record will say what is wrong with it
 
     def digital(self, path: Path) -> tuple[Header, list[np.ndarray]]:
         """The header and the stored samples of all channels, (frames * channel.frame,) each.
@@ -122,8 +128,10 @@ class Wfdb:
             checksum = int(sums[i]) - (1 << 16) * (int(sums[i]) >> 15)
             lines.append(f"{data.name} 16 {_COUNTS_PER_MV}(0)/mV 16 0 {stored_TL[0, i]} {checksum} 0 {lead}")
         lines += [f"# {line}" for line in _comments(record.facts)]
-        _put(data, stored_TL.tobytes())
-        _put(path, "".join(f"{line}\n" for line in lines).encode())
+        with replaced_file(data) as scratch:
+            scratch.write_bytes(stored_TL.tobytes())
+        with replaced_file(path) as scratch:  # last: a header says that its samples are there
+            scratch.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
         return [path, data]
 
 
@@ -160,8 +168,7 @@ def _joined(header: Header, path: Path) -> list[_Trace | None]:
     traces: list[_Trace | None] = []
     for name, unit, frame, samples in _wfdb_package.physical(path):
         scale = millivolts(unit)
-        known = scale is not None and not _NO_ECG.search(name)
-        traces.append(_Trace(name, frame, 1 / scale, 0, None, samples) if known else None)
+        traces.append(_Trace(name, frame, 1 / scale, 0, None, samples) if scale and not _NO_ECG.search(name) else None)
     return traces
 
 
@@ -197,17 +204,3 @@ def _comments(facts: tuple[Fact, ...]) -> list[str]:
     lines += [f"age: {f.value:g}" for f in facts if isinstance(f, Value) and f.name == "age" and not _AGE.search(text)]
     lines += [f"sex: {f.value}" for f in facts if isinstance(f, Category) and f.name == "sex" and not _SEX.search(text)]
     return lines
-
-
-def _put(path: Path, data: bytes) -> None:
-    """Write a whole file or nothing."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_bytes(data)
-        os.replace(part, path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise OutputError(
-            path, "cannot be written", got=error.strerror or error, fix="check the folder and the free space",
-            reason="write",
-        ) from error  # fmt: skip
