@@ -86,6 +86,10 @@ class CheckpointError(EinthovenError, ValueError):
     """A checkpoint is damaged, of another schema version, or not what its card says."""
 
 
+class TrainingError(EinthovenError, ArithmeticError):
+    """Training cannot go on: the loss or the gradient is no number."""
+
+
 class TaskError(EinthovenError, ValueError):
     """A task, split or probe cannot be evaluated on this cohort."""
 
