@@ -74,11 +74,13 @@ def check(
 def plot(
     file: Path, /, *,
     out: Annotated[Path, Parameter(help="F.svg, F.pdf or F.png (PNG and PDF need the extra [plot]).")],
-    format: Annotated[Literal["3x4", "all"], Parameter(help="3x4 and a rhythm strip, or all leads at length.")] = "3x4",
+    format: Annotated[Literal["auto", "3x4", "all"], Parameter(help="3x4 and a rhythm strip, or all leads.")] = "auto",
+    speed: Annotated[float, Parameter(help="Millimetres a second.")] = 25.0,
+    gain: Annotated[float, Parameter(help="Millimetres a millivolt.")] = 10.0,
     mapping: Mapping = Mapping(), json: Json = False,
 ) -> int:  # fmt: skip
     """Draw a recording on clinical paper in true millimetres: 25 mm/s, 10 mm/mV."""
-    return _run("plot", json, file, out=out, format=format, **asdict(mapping))
+    return _run("plot", json, file, out=out, format=format, speed=speed, gain=gain, **asdict(mapping))
 
 
 @app.command(group=FILES, sort_key=next(_place))
@@ -142,6 +144,7 @@ def evaluate(
     return _run(
         "evaluate", json, _one_or_list(paths[:-1]), Path(paths[-1]), task=_one_or_list(task), out=out, split=split,
         probe=probe, labelled=_one_or_list(labelled), features=features, seed=seed, save=save, smoke=smoke,
+        progress=_say,
     )  # fmt: skip
 
 
@@ -183,7 +186,7 @@ def demo(
     smoke: Smoke = False, json: Json = False,
 ) -> int:  # fmt: skip
     """The whole path on generated recordings, from files to an HTML report, in a few minutes."""
-    return _run("demo", json, out=out, seed=seed, permute_labels=permute_labels, smoke=smoke)
+    return _run("demo", json, out=out, seed=seed, permute_labels=permute_labels, smoke=smoke, progress=_say)
 
 
 @app.command(group=HERE, sort_key=next(_place))
@@ -237,6 +240,11 @@ def _run(verb: str, json: bool, *args: Any, **settings: Any) -> int:
     result = function_of(verb)(*args, **settings)
     print(jsonlib.dumps(_finite(result.to_dict()), allow_nan=False) if json else result)
     return result.exit_code
+
+
+def _say(text: str) -> None:
+    """Progress goes to standard error: standard output is the result's."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def _explain(verb: str, error: BaseException) -> EinthovenError | None:
