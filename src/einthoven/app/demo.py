@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +54,7 @@ def demo(
     seed: int = 0,
     permute_labels: bool = False,
     smoke: bool = False,
-    progress: Callable[[str], None] = print,
+    progress: Callable[[str], None] = partial(print, file=sys.stderr, flush=True),
 ) -> Demo:
     """Simulate, prepare, audit, pretrain, evaluate, report, plot, embed and predict in one folder.
 
@@ -65,7 +67,9 @@ def demo(
     cohort, run = folder / "cohort", folder / "run"
     progress("1/7 prepare: simulated patients to a cohort")
     settings = [f"patients={SMOKE_PATIENTS if smoke else PATIENTS}", f"seed={seed}", "rate=250"]
-    progress(str(prepare("simulated", folder, cohort, set=[*settings, f"permute_labels={str(permute_labels).lower()}"])))
+    progress(
+        str(prepare("simulated", folder, cohort, set=[*settings, f"permute_labels={str(permute_labels).lower()}"]))
+    )
     progress("2/7 audit: leakage, gains, leads")
     progress(str(audit(cohort, out=folder / "audit.html")))
     progress("3/7 pretrain: SimCLR, a ResNet of width 16")
@@ -94,5 +98,5 @@ def _one_file(folder: Path, seed: int) -> Path:
     from einthoven import simulate
     from einthoven.core.registry import load
 
-    record = simulate.record("lbbb", seed=seed + 1_000_000)
+    record = simulate.record("lbbb", seed=seed + 1)
     return load("formats", "wfdb")().write(record, folder / "strip.hea")[0]

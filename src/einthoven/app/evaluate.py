@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,8 +50,12 @@ class Evaluation:
 
     def __str__(self) -> str:
         lines = []
-        for heading in dict.fromkeys((r["task"], r["splits"], r["probe"], r["labelled"], r["metric"]) for r in self.rows):
-            group = [r for r in self.rows if (r["task"], r["splits"], r["probe"], r["labelled"], r["metric"]) == heading]
+        for heading in dict.fromkeys(
+            (r["task"], r["splits"], r["probe"], r["labelled"], r["metric"]) for r in self.rows
+        ):
+            group = [
+                r for r in self.rows if (r["task"], r["splits"], r["probe"], r["labelled"], r["metric"]) == heading
+            ]
             counts = f"{group[0]['n_records']} records of {group[0]['n_subjects']} subjects"
             lines.append(f"{heading[0]}, {heading[4]}, split {heading[1]}, labelled {heading[3]}: {counts} in test")
             lines += [
@@ -122,7 +127,11 @@ def evaluate(
     )
     folder = Path(out)
     places = run.evaluate(arms, store, folder, settings)
-    scores = tables.write(folder, SMOKE_RESAMPLES if smoke else 1000)
+    words = ["einthoven", "evaluate", *map(str, _several(checkpoint)), str(cohort)]
+    words += [word for name in _several(task) for word in ("--task", name)]
+    words += ["--out", str(out), "--split", split, "--probe", probe, "--seed", str(seed)]
+    words += [word for share in _several(labelled) for word in ("--labelled", str(share))] + ["--smoke"] * smoke
+    scores = tables.write(folder, shlex.join(words), SMOKE_RESAMPLES if smoke else 1000)
     saved = _save(arms[0], settings.tasks[0], places, Path(save)) if save else None
     return Evaluation(folder, scores, fingerprint.read_json(folder / "differences.json"), saved)
 

@@ -49,7 +49,9 @@ class Encoded:
 def load(place: str | Path | None, verb: str) -> Checkpoint:
     """The checkpoint, or the one command that brings what is missing to use it."""
     if place is None:
-        raise FormatError(verb, "no checkpoint given", fix=f"einthoven {verb} PATH --checkpoint FOLDER", reason="checkpoint")
+        raise FormatError(
+            verb, "no checkpoint given", fix=f"einthoven {verb} PATH --checkpoint FOLDER", reason="checkpoint"
+        )
     try:
         from einthoven.training import checkpoint
     except ModuleNotFoundError as error:

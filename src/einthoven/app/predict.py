@@ -45,7 +45,9 @@ def _say(label: dict[str, Any], row: dict[str, Any]) -> str:
     number = f"{label['label']:12} {row[label['column']]:8.3f} {label['unit']}".rstrip()
     if label["threshold"] is None:
         return number
-    return f"{number}  {'above' if row['positive:' + label['label']] else 'below'} its threshold {label['threshold']:.3f}"
+    return (
+        f"{number}  {'above' if row['positive:' + label['label']] else 'below'} its threshold {label['threshold']:.3f}"
+    )
 
 
 def predict(

@@ -17,20 +17,22 @@ RANDOM_SEEDS = 5
 def prior(task: Task, train: np.ndarray) -> np.ndarray:
     """Training prevalence of each label (the median, for a value) for every row, (N, K)."""
     known_NK = task.truth_NK[train]
-    centre_K = np.nanmedian(known_NK, axis=0) if task.kind == "value" else _mean(known_NK)
+    centre_K = np.nanmedian(known_NK, axis=0) if task.kind == "value" else prevalence(known_NK)
     return np.broadcast_to(centre_K, task.truth_NK.shape)
 
 
-def _mean(truth_NK: np.ndarray) -> np.ndarray:
+def prevalence(truth_NK: np.ndarray) -> np.ndarray:
+    """Share of positives among the rows that know a label, (K,); 0 where none does."""
     known_NK = ~np.isnan(truth_NK)
     return np.where(known_NK, truth_NK, 0).sum(axis=0) / np.maximum(known_NK.sum(axis=0), 1)
 
 
 def age_and_sex(cohort: Cohort) -> np.ndarray | None:
     """Age, its square, sex and what is unknown of them, (N, 5); None where the cohort knows neither."""
-    age_N = cohort.values("age")
-    sex = cohort.categories("sex")
-    male_N = np.array([{"male": 1.0, "female": 0.0}.get(value or "", np.nan) for value in sex])
+    unknown_N = np.full(len(cohort), np.nan)
+    age_N = cohort.values("age") if "age" in cohort.names("value") else unknown_N
+    sex = cohort.categories("sex") if "sex" in cohort.names("category") else []
+    male_N = np.array([{"male": 1.0, "female": 0.0}.get(word or "", np.nan) for word in sex]) if sex else unknown_N
     if np.isnan(age_N).all() and np.isnan(male_N).all():
         return None
     filled = [

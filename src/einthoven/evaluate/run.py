@@ -193,9 +193,7 @@ class _Bench:
             facts = {"architecture": _architecture(like), "scratch": which}
             yield self._run(name + tag, draw, seed, facts, lambda rows, w=which: _Network(self, run, w))
 
-    def _train_run(
-        self, like: Checkpoint, name: str, seed: int, draw: int, weights: Path | None
-    ) -> Callable[[], Path]:
+    def _train_run(self, like: Checkpoint, name: str, seed: int, draw: int, weights: Path | None) -> Callable[[], Path]:
         steps = self.settings.steps or (self._epochs(like) if weights else like.card["recipe"]["training"]["steps"])
         recipe = tuned.recipe(
             like, self.cohort, self.task, split=self.split, labelled=self.labelled, draw=draw, seed=seed, steps=steps,
@@ -234,6 +232,7 @@ class _Probe:
     def __init__(self, task: Task, features_ND: np.ndarray, rows: dict[str, np.ndarray]) -> None:
         self.task, self.features_ND = task, features_ND
         train, validation = rows["train"], rows["validation"]
+        self.train = train
         self.linear = probes.fit(
             features_ND[train], task.truth_NK[train], features_ND[validation], task.truth_NK[validation], task.kind
         )
@@ -256,7 +255,7 @@ class _Probe:
         }  # fmt: skip
         if self.task.kind == "multilabel":
             truth_MK, score_MK = self.task.truth_NK[validation], self.scores()[validation]
-            arrays["thresholds"] = thresholds(truth_MK, score_MK)
+            arrays["thresholds"] = thresholds(truth_MK, score_MK, references.prevalence(self.task.truth_NK[self.train]))
         return {key: np.ascontiguousarray(value, dtype=np.float64) for key, value in arrays.items()}
 
 

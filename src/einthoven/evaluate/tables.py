@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import defaultdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,17 @@ from einthoven.core.output import replaced_file
 from einthoven.evaluate import scores
 from einthoven.evaluate.run import GROUPS
 
+SCHEMA = 1
 Key = tuple[str, str, str, str, str]
 """task, splits, probe, labelled, features"""
 
 
-def write(folder: Path, resamples: int = 1000) -> pl.DataFrame:
-    """Score every cell of a folder; write `scores.parquet`, `differences.json`, `evaluation.json`; return the scores."""
+def write(folder: Path, command: str, resamples: int = 1000) -> pl.DataFrame:
+    """Score every cell of a folder; write `scores.parquet`, `differences.json`, `evaluation.json`; return the scores.
+
+    Args:
+        command: the command line that led here; those of earlier calls on the same folder are kept before it.
+    """
     cells = [fingerprint.read_json(place) for place in sorted(folder.glob("cells/*/cell.json"))]
     places = [place.parent for place in sorted(folder.glob("cells/*/cell.json"))]
     arms: dict[Key, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
@@ -50,7 +56,11 @@ def write(folder: Path, resamples: int = 1000) -> pl.DataFrame:
     with replaced_file(folder / "scores.parquet") as scratch:
         scored.write_parquet(scratch)
     _write_json(folder / "differences.json", differences)
-    _write_json(folder / "evaluation.json", {"schema": 1, "cells": cells})
+    about = folder / "evaluation.json"
+    before = fingerprint.read_json(about)["commands"] if about.exists() else []
+    commands = [*(one for one in before if one != command), command]
+    versions = {name: version(name) for name in ("einthoven", "numpy", "scikit-learn", "torch")}
+    _write_json(about, {"schema": SCHEMA, "commands": commands, "versions": versions, "cells": cells})
     return scored
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import polars as pl
 
 from einthoven.cohort.store import Cohort
 from einthoven.core.errors import TaskError, nearest
@@ -79,12 +80,10 @@ def _likelihood(name: str, text: str) -> float:
 
 
 def _number(cohort: Cohort, name: str, fact: str) -> Task:
-    values_N = cohort.values(fact)
-    if np.isnan(values_N).all():
-        known = sorted(set(cohort.facts("value")["name"].to_list()))
-        raise TaskError(name, f"no value called '{fact}'", fix=nearest(fact, known), reason="task")
-    rows = cohort.facts("value")
-    units = rows.filter(rows["name"] == fact)["unit"].unique().to_list()
+    rows = cohort.facts("value").filter(pl.col("name") == fact)
+    if not len(rows):
+        raise TaskError(name, f"no value called '{fact}'", fix=nearest(fact, cohort.names("value")), reason="task")
+    units = rows["unit"].unique().to_list()
     if len(units) > 1:
         raise TaskError(name, "has several units", expected="one unit", got=units, fix="convert the table first")
-    return Task(name, "value", (fact,), values_N[:, None], units[0])
+    return Task(name, "value", (fact,), cohort.values(fact)[:, None], units[0])

@@ -21,7 +21,7 @@ def target(task: Task) -> str:
     """The fact that the supervised objective learns for a task."""
     bare = task.name.rpartition("/")[2]
     if task.kind == "value":
-        return bare
+        return bare  # `value:NAME` is the fact's own name
     if "@" in bare or ":" in bare:
         raise TaskError(
             task.name, "a network is trained on whole label sets only", expected="SET", fix="use --probe linear",
@@ -43,6 +43,7 @@ def recipe(
     if weights is not None:
         training["body_lr"] = BODY_RATE
     return {
+        "name": "supervised" if weights is None else f"{checkpoint.card['name']}-tuned",
         "seed": seed,
         "data": {"cohort": str(cohort.path), "split": split, "labelled": labelled, "draw": draw},
         "layout": checkpoint.layout.to_dict(),
