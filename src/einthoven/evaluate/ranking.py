@@ -68,24 +68,3 @@ class Ranking:
             precision_kR = np.divide(found_kR, called_kR, out=np.zeros_like(found_kR), where=called_kR > 0)
             ap_R = np.einsum("kr,kr->r", positive_kR, precision_kR) / positive_R
         return auroc_R, ap_R
-
-
-def auroc(truth_n: np.ndarray, score_n: np.ndarray, weight_n: np.ndarray | None = None) -> float:
-    """Weighted AUROC of one label, ties half; NaN without a positive or a negative of positive weight.
-
-    Example:
-        >>> auroc([0, 0, 1, 1], [0.1, 0.4, 0.4, 0.8])
-        0.875
-    """
-    return _one(truth_n, score_n, weight_n)[0]
-
-
-def average_precision(truth_n: np.ndarray, score_n: np.ndarray, weight_n: np.ndarray | None = None) -> float:
-    """Weighted average precision of one label (the step sum, no interpolation); NaN without a positive."""
-    return _one(truth_n, score_n, weight_n)[1]
-
-
-def _one(truth_n: np.ndarray, score_n: np.ndarray, weight_n: np.ndarray | None) -> tuple[float, float]:
-    weight_n = np.ones(len(score_n)) if weight_n is None else np.asarray(weight_n, dtype=np.float64)
-    auroc_1, ap_1 = Ranking(truth_n, score_n)(weight_n[:, None])
-    return float(auroc_1[0]), float(ap_1[0])
