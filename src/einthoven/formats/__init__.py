@@ -41,21 +41,21 @@ def read(path: str | Path, mapping: Mapping | None = None) -> Record:
 
 
 def format_of(path: str | Path) -> str:
-    """The name of the format that is responsible for a file, by content.
+    """The name of the format that is responsible for a file, by content; those of the file's suffix are asked first.
 
     Raises:
         FormatError: `missing`, or `unsupported`.
     """
     path = _header_of(Path(path))
     head = _head(path)
-    able = [name for name, plugin in _formats().items() if plugin.sniff(path, head)]
-    named = [name for name in able if path.suffix.lower() in _formats()[name].suffixes]
-    if not able:
-        raise FormatError(
-            path, "is of no format that can be read", expected=", ".join(_formats()), got=f"{len(head)} bytes sniffed",
-            fix="convert it to one of these", reason="unsupported",
-        )  # fmt: skip
-    return (named or able)[0]
+    suffix = path.suffix.lower()
+    for name, plugin in sorted(_formats().items(), key=lambda item: suffix not in item[1].suffixes):
+        if plugin.sniff(path, head):
+            return name
+    raise FormatError(
+        path, "is of no format that can be read", expected=", ".join(_formats()), got=f"{len(head)} bytes sniffed",
+        fix="convert it to one of these", reason="unsupported",
+    )  # fmt: skip
 
 
 def find(folder: str | Path) -> list[Path]:
