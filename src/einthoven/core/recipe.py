@@ -63,7 +63,7 @@ def schema(target: Callable[..., Any], name: str | None = None) -> type[BaseMode
         if key in hints and parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD):
             fields[key] = (hints[key], ... if parameter.default is parameter.empty else parameter.default)
     config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
-    return create_model(name or target.__name__, __config__=config, **fields)
+    return create_model(name or target.__name__, __config__=config, __doc__=inspect.getdoc(target), **fields)
 
 
 def check(target: Callable[..., Any], table: dict[str, Any], where: str) -> dict[str, Any]:
