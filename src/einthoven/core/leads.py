@@ -70,6 +70,8 @@ def resolve(names: Sequence[str], where: str = "leads") -> tuple[Lead, ...]:
 
     Channels that say nothing become `unknown`, `unknown-2`, ...; a lead that occurs twice raises `LeadError`.
     """
+    if all(type(name) is Lead for name in names) and len(set(names)) == len(names):
+        return tuple(Lead(name) for name in names)  # resolved before
     found: list[Lead] = []
     nothing = 0
     for name in names:

@@ -105,10 +105,8 @@ class Wfdb:
                 fix=f"choose one, for example --lead {leads[0]}", reason="rate",
             )  # fmt: skip
         stated = None if header.rate is None else header.rate * frame
-        signal = np.empty((len(traces), len(traces[0].samples)), np.float32)
-        for row, trace in zip(signal, traces):
-            _scale(trace, mapping, path, row)
-        return Record(path.stem, leads, signal, mapping.rate_of(stated, path), facts=_facts(header.comments))
+        signal_LT = _scaled(traces, mapping, path)
+        return Record(path.stem, leads, signal_LT, mapping.rate_of(stated, path), facts=_facts(header.comments))
 
     def write(self, record: Record, path: Path) -> list[Path]:
         """Write `path` (.hea) and its signal file in format 16 at 1 uV a count; a lost sample is -32768.
@@ -172,15 +170,20 @@ def _joined(header: Header, path: Path) -> list[_Trace | None]:
     return traces
 
 
-def _scale(trace: _Trace, mapping: Mapping, path: Path, out: np.ndarray) -> None:
-    """Millivolts of one channel into `out` (T,) float32."""
-    stated = 1 / trace.counts if trace.counts else None
-    counts = 1 / mapping.millivolts_of(stated, path, f"channel {trace.name}")
-    # float32 holds every number of 24 bits exactly; wider ones are scaled in float64
-    kind = np.float32 if trace.samples.dtype.itemsize <= 2 else np.float64
-    np.divide(np.subtract(trace.samples, trace.zero, dtype=kind), kind(counts), out=out, casting="same_kind")
-    if trace.invalid is not None and np.minimum.reduce(trace.samples) == trace.invalid:
-        out[trace.samples == trace.invalid] = np.nan
+def _scaled(traces: list[_Trace], mapping: Mapping, path: Path) -> np.ndarray:
+    """Millivolts of all channels, (L, T) float32."""
+    stated = [1 / trace.counts if trace.counts else None for trace in traces]
+    scale = [mapping.millivolts_of(one, path, f"channel {trace.name}") for one, trace in zip(stated, traces)]
+    stored_LT = np.stack([trace.samples for trace in traces])
+    # float32 holds every difference of 16-bit numbers exactly; wider ones are scaled in float64
+    kind = np.float32 if stored_LT.dtype.itemsize <= 2 else np.float64
+    zero_L1 = np.array([[trace.zero] for trace in traces], kind)
+    signal_LT = np.subtract(stored_LT, zero_L1, dtype=kind)
+    signal_LT /= (1 / np.array(scale)).astype(kind)[:, None]  # 1000/mV is exact, 0.001 is not
+    for i, low in enumerate(stored_LT.min(axis=1)):
+        if low == traces[i].invalid:
+            signal_LT[i, stored_LT[i] == low] = np.nan
+    return signal_LT
 
 
 def _facts(comments: tuple[str, ...]) -> tuple[Fact, ...]:
