@@ -46,7 +46,7 @@ test: $(READY)  ## the fast tests, under six minutes on two cores
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
 test-all: $(READY)  ## every test that this machine can run
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 demo: $(READY)  ## the whole path on generated recordings, to demo/report.html
 	$(BIN)/einthoven demo --out demo
