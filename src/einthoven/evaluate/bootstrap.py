@@ -2,8 +2,8 @@
 
 Shapes: G test subjects, n records, R resamples. A resample draws G subjects with replacement, so its counts are
 Multinomial(G; 1/G, ..); a record weighs as often as its subject was drawn, and all records of a subject stay together.
-Several splits (halves, folds) are drawn each on its own. Column 0 is the sample itself, weights 1: the same code gives the
-figure and its resamples. Resampling by record is not offered: it is wrong where subjects have several records.
+Several splits (halves, folds) are drawn each on its own. Column 0 is the sample itself, weights 1: the same code gives
+the figure and its resamples. Resampling by record is not offered: it is wrong where subjects have several records.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class Bootstrap:
 def draw(table: Table, listed: Sequence[bool], *, task_name: str, seed: int, resamples: int) -> Bootstrap:
     """The matrix of a task, from the stream (seed, task, "boot").
 
-    A resample in which a listed label lacks a positive or a negative subject is drawn anew, for all arms and labels alike;
-    this depends on truth only. Labels that are not listed may be undefined in a resample and are NaN there.
+    A resample in which a listed label lacks a positive or a negative subject is drawn anew, for all arms and labels
+    alike; this depends on truth only. Labels that are not listed may be undefined in a resample and are NaN there.
 
     Args:
         listed: for each label of the table whether it is in the fixed list.

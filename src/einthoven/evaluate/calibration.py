@@ -1,8 +1,8 @@
 """Do probabilities mean what they say: calibration line, expected calibration error, Brier decomposition, rescaling.
 
 Shapes: n records, B bins (10 of equal mass, ties kept in one bin), R weightings at once. The main figures are intercept
-and slope of a logistic regression of the truth on logit p (ideal 0 and 1). The plain calibration error is biased upward,
-so its value under perfect calibration stands beside it (Roelofs et al. 2022, arXiv 2012.08668).
+and slope of a logistic regression of the truth on logit p (ideal 0 and 1). The plain calibration error is biased
+upward, so its value under perfect calibration stands beside it (Roelofs et al. 2022, arXiv 2012.08668).
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ def fit_line(truth_n: np.ndarray, score_n: np.ndarray) -> Line | None:
 def platt(truth_v: np.ndarray, score_v: np.ndarray) -> Line | None:
     """The line fitted on validation with Platt's targets, which keep it finite where the classes are separated.
 
-    Platt (1999): positives (N+ + 1) / (N+ + 2), negatives 1 / (N- + 2). None without both classes or a spread of scores.
+    Platt (1999): positives (N+ + 1) / (N+ + 2), negatives 1 / (N- + 2). None without both classes or a spread of
+    scores.
     """
     truth_v = np.asarray(truth_v, dtype=bool)
     positive, negative = truth_v.sum(), (~truth_v).sum()
@@ -71,7 +72,7 @@ def platt(truth_v: np.ndarray, score_v: np.ndarray) -> Line | None:
 
 
 def temperature(truth_v: np.ndarray, score_v: np.ndarray) -> float:
-    """T of expit(logit p / T) with the highest likelihood on validation, within 0.05 to 20; NaN without both classes."""
+    """T of expit(logit p / T) that is likeliest on validation, within 0.05 to 20; NaN without both classes."""
     truth_v, x_v = np.asarray(truth_v, dtype=np.float64), _logit(score_v)
     if truth_v.min(initial=1) == truth_v.max(initial=0):
         return float("nan")

@@ -1,8 +1,8 @@
 """Metrics of sets of which each record has exactly one class: accuracy, F1 by class, the Challenge 2017 score.
 
-Shapes: n records, C classes, R weightings at once. The called class is the one of the highest score, ties to the first in
-code order. The Challenge 2017 score is the mean F1 of N, A and O only; noisy records (~) stay in the matrix, so that an N
-called ~ hurts N (Clifford et al. 2017). Dividing four F1 by four, as many copies do, is another figure.
+Shapes: n records, C classes, R weightings at once. The called class is the one of the highest score, ties to the first
+in code order. The Challenge 2017 score is the mean F1 of N, A and O only; noisy records (~) stay in the matrix, so that
+an N called ~ hurts N (Clifford et al. 2017). Dividing four F1 by four, as many copies do, is another figure.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Intervals from a figure, its bootstrap variance and the counts of subjects.
 
 The percentile interval of an AUROC covers 83-94 % at 20 positive subjects where 95 % is promised, so it is shown beside
-and another is used: logit-t, joined with Newcombe's score interval where subjects are few or the AUROC is near 1; Wald-t
-for differences; Wald-t on the metric's natural scale for the rest. All are two-sided, 95 %. m is the number of positive
-or of negative subjects, whichever is smaller. Arguments may be arrays. Sources: Newcombe 2006 (Stat Med 25:559, method 5),
-Pohar Perme & Manevski 2018, Wilson 1927.
+and another is used: logit-t, joined with Newcombe's score interval where subjects are few or the AUROC is near 1;
+Wald-t for differences; Wald-t on the metric's natural scale for the rest. All are two-sided, 95 %. m is the number of
+positive or of negative subjects, whichever is smaller. Arguments may be arrays. Sources: Newcombe 2006 (Stat Med
+25:559, method 5), Pohar Perme & Manevski 2018, Wilson 1927.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ def newcombe(auroc: Any, m: Any, other: Any) -> tuple[np.ndarray, np.ndarray]:
 def auroc_interval(auroc: float, variance: float, m: int, other: int, df: float) -> tuple[float, float, str]:
     """Limits and method of one label's AUROC; NaN and `none` below 10 subjects in a class.
 
-    `conservative` is the union of logit-t and Newcombe, for m < 50 or A >= 0.95: logit-t alone covers down to 81 % there,
-    Newcombe alone down to 89 % where positives are spread wider than negatives.
+    `conservative` is the union of logit-t and Newcombe, for m < 50 or A >= 0.95: logit-t alone covers down to 81 %
+    there, Newcombe alone down to 89 % where positives are spread wider than negatives.
     """
     if m < LEAST or np.isnan(auroc):
         return float("nan"), float("nan"), "none"
@@ -102,7 +102,7 @@ def wald_t(value: Any, variance: Any, df: Any, scale: Scale = "identity", edge: 
 
 
 def wilson(share: float, count: float) -> tuple[float, float]:
-    """Wilson's interval of a proportion of `count` (effective) subjects; of use at 0 and 1, where resamples do not vary."""
+    """Wilson's interval of a share of `count` (effective) subjects; of use at 0 and 1, where resamples do not vary."""
     z2 = ndtri(LEVEL) ** 2
     middle = (share + z2 / (2 * count)) / (1 + z2 / count)
     half = np.sqrt(z2 * (share * (1 - share) / count + z2 / (4 * count**2))) / (1 + z2 / count)

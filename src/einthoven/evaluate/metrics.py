@@ -1,8 +1,9 @@
 """Metrics of one label: how well scores rank, where a threshold lies, what it gives; always weighted, never filled.
 
-Shapes: n records, K labels; a weight is (n,) for one figure or (n, R) for R weightings at once (bootstrap resamples), and
-the figure is a float or (R,) alike. Truth is 1 or 0 without NaN: unknown rows leave before. What is undefined is NaN, as
-in an absent class, for which scikit-learn says 0 or NaN and torchmetrics 0. A score at or above its threshold is positive.
+Shapes: n records, K labels; a weight is (n,) for one figure or (n, R) for R weightings at once (bootstrap resamples),
+and the figure is a float or (R,) alike. Truth is 1 or 0 without NaN: unknown rows leave before. What is undefined is
+NaN, as in an absent class, for which scikit-learn says 0 or NaN and torchmetrics 0. A score at or above its threshold
+is positive.
 """
 
 from __future__ import annotations

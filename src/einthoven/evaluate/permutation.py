@@ -1,9 +1,9 @@
 """A check on the p value of a difference between two runs: swap the two arms' scores subject by subject.
 
-If the arms are equal, a subject's scores of A and B could as well have been exchanged, all records and labels of a subject
-together. Scores of two arms have different scales, so mid-ranks / n within arm and label are swapped. Shapes: n records,
-K labels, Q swaps. Each record stands twice, once with either arm's rank; a swap decides by a weight of 1 or 0 which of the
-two is present, so that all swaps of a label are one weighted ranking.
+If the arms are equal, a subject's scores of A and B could as well have been exchanged, all records and labels of a
+subject together. Scores of two arms have different scales, so mid-ranks within arm and label are swapped. Shapes: n
+records, K labels, Q swaps. Each record stands twice, once with either arm's rank; a swap decides by a weight of 1 or 0
+which of the two is present, so that all swaps of a label are one weighted ranking.
 """
 
 from __future__ import annotations

@@ -59,12 +59,12 @@ class Ranking:
         negative_R, below_kR = below_kR[-1], below_kR[:-1]
         positive_kR, tied_tR = sums_SR[k + 1 : 2 * k + 1], sums_SR[2 * k + 1 :]
         found_kR = np.cumsum(positive_kR[::-1], axis=0)[::-1]  # weight of the positives at or above the level
-        positive_R = found_kR[0] if k else np.zeros_like(negative_R)
+        positive_R = found_kR[0].copy() if k else np.zeros_like(negative_R)
         with np.errstate(invalid="ignore", divide="ignore"):
             wins_R = np.einsum("kr,kr->r", positive_kR, below_kR)
             wins_R += 0.5 * np.einsum("tr,tr->r", positive_kR[self._tied_levels], tied_tR)
             auroc_R = wins_R / (positive_R * negative_R)
             called_kR = found_kR + (negative_R - below_kR)
-            precision_kR = np.divide(found_kR, called_kR, out=np.zeros_like(found_kR), where=called_kR > 0)
-            ap_R = np.einsum("kr,kr->r", positive_kR, precision_kR) / positive_R
+            found_kR /= np.maximum(called_kR, np.finfo(np.float64).tiny, out=called_kR)  # now the precision
+            ap_R = np.einsum("kr,kr->r", positive_kR, found_kR) / positive_R
         return auroc_R, ap_R

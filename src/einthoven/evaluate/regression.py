@@ -1,8 +1,8 @@
 """Metrics of predicted numbers, in the unit of the number, weighted.
 
-Shapes: n records; a weight is (n,) for one figure or (n, R) for R weightings at once. Rows of unknown truth leave before.
-R2 is told around the test mean (the usual form) and around the training mean (`r2_train`, the skill against a forecaster
-who knew only the training part); the mean absolute error stands beside that of the constant training median.
+Shapes: n records; a weight is (n,) for one figure or (n, R) for R weightings at once. Rows of unknown truth leave
+before. R2 is told around the test mean (the usual form) and around the training mean (`r2_train`, the skill against a
+forecaster who knew only the training part); the mean absolute error stands beside that of the constant training median.
 """
 
 from __future__ import annotations

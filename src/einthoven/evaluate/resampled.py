@@ -1,134 +1,121 @@
 """Every figure of a prediction table on the test set itself and in each resample of its subjects.
 
-Shapes: S runs, C = 1 + R columns, column 0 the test set itself. Several splits (halves, folds) are scored one by one with
-resamples of their own and averaged; scores of two models are never pooled into one ranking, their scales differ.
+Shapes: S runs, C = 1 + R columns, column 0 the test set itself. Several splits (halves, folds) are scored one by one
+with resamples of their own and averaged; scores of two models are never pooled into one ranking, their scales differ.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from einthoven.core.random import generator
+from einthoven.evaluate import figures
 from einthoven.evaluate.bootstrap import Bootstrap
-from einthoven.evaluate.figures import LabelFigures, SetFigures, ValueFigures
 from einthoven.evaluate.ranking import Ranking
 from einthoven.evaluate.table import Split, Table
 
 Kind = Literal["multilabel", "exclusive", "value"]
 Key = tuple[str, str]
 """(label, metric); the label may also be `micro`, or `all` for an exclusive set."""
-Compute = Callable[[np.ndarray], dict[Key, np.ndarray]]
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Of the test records with known truth, over all splits. For a value no subject is positive or negative."""
-
-    records: int
-    subjects: int
-    positive: int = 0
-    negative: int = 0
-
-    @property
-    def m(self) -> int:
-        """Subjects of the rarer class."""
-        return min(self.positive, self.negative)
 
 
 @dataclass(frozen=True, eq=False)
 class Resampled:
-    """figures[label, metric]: (S, C), the mean over splits; reasons say why one is NaN."""
+    """figures[label, metric]: (S, C), the mean over splits, NaN where undefined; reasons say why one could not be."""
 
     figures: dict[Key, np.ndarray]
     reasons: dict[Key, str]
 
 
-def count(table: Table, columns: list[int]) -> Counts:
-    """Counts of one label, or of several together: a subject or record is in as soon as one of them is known."""
-    total = np.zeros(4, dtype=np.int64)
-    for split in table.splits:
-        truth_nQ, subject_n = split.test.truth_nK[:, columns], split.test.subject_n
-        known_n = ~np.isnan(truth_nQ).all(axis=1)
-        masks = (known_n, (truth_nQ == 1).any(axis=1), (truth_nQ == 0).any(axis=1))
-        total += [known_n.sum(), *(len(np.unique(subject_n[mask_n])) for mask_n in masks)]
-    return Counts(*(int(number) for number in total))
+@dataclass(frozen=True)
+class Asked:
+    """What is wanted of a table. `listed` labels make the micro average; a `metric` alone spares the others' time."""
+
+    kind: Kind
+    listed: tuple[str, ...]
+    task_name: str
+    seed: int
+    metric: str | None = None
+
+    def any_of(self, names: dict[str, str | None]) -> bool:
+        return self.metric is None or self.metric in names
 
 
-def resample(
-    table: Table, bootstrap: Bootstrap, kind: Kind, listed: list[str], *, task_name: str, seed: int
-) -> Resampled:
-    """All figures of a table.
-
-    Args:
-        listed: the labels whose pairs make up the micro average.
-    """
+def resample(table: Table, bootstrap: Bootstrap, asked: Asked) -> Resampled:
+    """The figures of a table, with one pass over the blocks of weights of each split."""
     parts: dict[Key, np.ndarray] = {}
     reasons: dict[Key, str] = {}
     shape = (len(table.splits), len(table.runs), bootstrap.columns)
     for s, split in enumerate(table.splits):
-        prepared = [
-            _prepare(table, split, run, kind, listed, reasons, task_name, seed) for run in range(len(table.runs))
-        ]
+        prepared = [list(_prepare(table, split, run, asked, reasons)) for run in range(len(table.runs))]
         for columns, weight_nC in bootstrap.weights(s):
             for run, computes in enumerate(prepared):
                 for compute in computes:
                     for key, figure_C in compute(weight_nC).items():
-                        parts.setdefault(key, np.full(shape, np.nan))[s, run, columns] = figure_C
-    return Resampled({key: part_SSC.mean(axis=0) for key, part_SSC in parts.items()}, reasons)
+                        if key not in parts:
+                            parts[key] = np.full(shape, np.nan)
+                        parts[key][s, run, columns] = figure_C
+    return Resampled({key: part_PSC.mean(axis=0) for key, part_PSC in parts.items()}, reasons)
 
 
 def _prepare(
-    table: Table, split: Split, run: int, kind: Kind, listed: list[str], reasons: dict[Key, str], task_name: str, seed: int
-) -> list[Compute]:  # fmt: skip
-    truth_nK, score_nK, validation = split.test.truth_nK, split.score_SnK[run], split.validation[run]
-    computes: list[Compute] = []
+    table: Table, split: Split, run: int, asked: Asked, reasons: dict[Key, str]
+) -> Iterator[Callable[[np.ndarray], dict[Key, np.ndarray]]]:
+    truth_nK, score_nK = split.test.truth_nK, split.score_SnK[run]
     for k, label in enumerate(table.labels):
         known_n = ~np.isnan(truth_nK[:, k])
-        if not known_n.any():
-            continue
-        train_t = split.train.truth_nK[:, k]
-        train_t = train_t[~np.isnan(train_t)]
-        if kind == "value":
-            figures = ValueFigures(truth_nK[known_n, k], score_nK[known_n, k], train_t)
-        else:
-            known_v = ~np.isnan(validation.truth_nK[:, k]) & ~np.isnan(validation.score_nK[:, k])
-            figures = LabelFigures(
-                truth_nK[known_n, k], score_nK[known_n, k], validation.truth_nK[known_v, k],
-                validation.score_nK[known_v, k], train_t.mean() if len(train_t) else np.nan,
-                generator(seed, f"{task_name}/{split.name}/{label}", "ece"),
-            )  # fmt: skip
-        reasons |= {(label, metric): f"{reason} ({split.name})" for metric, reason in figures.reasons.items()}
-        computes.append(_of_label(label, figures, known_n))
-    if kind != "value" and listed:
-        computes.append(_micro(truth_nK, score_nK, [table.labels.index(label) for label in listed]))
-    if kind == "exclusive":
-        known_n = (truth_nK == 1).any(axis=1)
-        computes.append(_of_set(SetFigures(truth_nK[known_n], score_nK[known_n], table.labels), known_n))
-    return computes
+        for of_label in _of_label(split, run, k, label, asked) if known_n.any() else ():
+            reasons |= {(label, metric): f"{why} ({split.name})" for metric, why in of_label.reasons.items()}
+            yield _named(label, of_label, known_n)
+    if asked.kind != "value" and asked.listed and asked.any_of(figures.RANKS):
+        yield _micro(truth_nK, score_nK, [table.labels.index(label) for label in asked.listed])
+    if asked.kind == "exclusive" and asked.any_of(figures.SETS):
+        true_n = (truth_nK == 1).any(axis=1)
+        whole = figures.SetFigures(truth_nK[true_n], score_nK[true_n], table.labels)
+        yield lambda weight_nC: whole(weight_nC[true_n])
 
 
-def _of_label(label: str, figures: LabelFigures | ValueFigures, known_n: np.ndarray) -> Compute:
+def _of_label(split: Split, run: int, k: int, label: str, asked: Asked) -> Iterator[Any]:
+    truth_n, score_n = _known(split.test.truth_nK[:, k], split.score_SnK[run][:, k])
+    validation = _known(split.validation[run].truth_nK[:, k], split.validation[run].score_nK[:, k])
+    truth_t, _ = _known(split.train.truth_nK[:, k], split.train.truth_nK[:, k])
+    if asked.kind == "value":
+        yield figures.ValueFigures(truth_n, score_n, truth_t)
+        return
+    if asked.any_of(figures.RANKS):
+        yield figures.RankFigures(truth_n, score_n)
+    if asked.any_of(figures.DECISIONS):
+        prevalence_t = float(truth_t.mean()) if len(truth_t) else float("nan")
+        yield figures.DecisionFigures(truth_n, score_n, *validation, prevalence_t)
+    if asked.any_of(figures.PROBABILITIES):
+        rng = generator(asked.seed, f"{asked.task_name}/{split.name}/{label}", "ece")
+        yield figures.ProbabilityFigures(truth_n, score_n, *validation, rng)
+
+
+def _known(truth_n: np.ndarray, score_n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    known_n = ~np.isnan(truth_n) & ~np.isnan(score_n)
+    return truth_n[known_n], score_n[known_n]
+
+
+def _named(label: str, of_label: Any, known_n: np.ndarray) -> Callable[[np.ndarray], dict[Key, np.ndarray]]:
     everyone = bool(known_n.all())
 
     def compute(weight_nC: np.ndarray) -> dict[Key, np.ndarray]:
-        found = figures(weight_nC if everyone else weight_nC[known_n])
+        found = of_label(weight_nC if everyone else weight_nC[known_n])
         return {(label, metric): figure_C for metric, figure_C in found.items()}
 
     return compute
 
 
-def _of_set(figures: SetFigures, known_n: np.ndarray) -> Compute:
-    return lambda weight_nC: figures(weight_nC[known_n])
-
-
-def _micro(truth_nK: np.ndarray, score_nK: np.ndarray, columns: list[int]) -> Compute:
+def _micro(
+    truth_nK: np.ndarray, score_nK: np.ndarray, columns: list[int]
+) -> Callable[[np.ndarray], dict[Key, np.ndarray]]:
     row, label = np.nonzero(~np.isnan(truth_nK[:, columns]))
-    truth, score = truth_nK[:, columns][row, label], score_nK[:, columns][row, label]
-    ranking = Ranking(truth, score, row, len(truth_nK))
+    ranking = Ranking(truth_nK[:, columns][row, label], score_nK[:, columns][row, label], row, len(truth_nK))
 
     def compute(weight_nC: np.ndarray) -> dict[Key, np.ndarray]:
         auroc_C, ap_C = ranking(weight_nC)

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from einthoven.evaluate.figures import METRICS
+from einthoven.evaluate.figures import BIASED, METRICS
 from einthoven.evaluate.intervals import LEAST, auroc_interval, effective_count, percentile, wald_t, wilson
-from einthoven.evaluate.resampled import Counts
+from einthoven.evaluate.labels import Counts
 from einthoven.evaluate.variance import SEEDS, Variance, combine
 
 SCHEMA = {
@@ -53,7 +53,7 @@ def row(
             flags += [f"undefined in {undefined} resamples"] if undefined else []
             flags += ["subjects only"] if len(figure_SC) < SEEDS else []
             flags += ["no variation in resamples"] if variance.total == 0 else []
-    percentiles = percentile(resamples_R) if method != "none" else (np.nan, np.nan)
+    percentiles = percentile(resamples_R) if method != "none" and metric not in BIASED else (np.nan, np.nan)
     return {
         "label": label, "metric": metric, "value": value, "low": low, "high": high, "method": method,
         "percentile_low": percentiles[0], "percentile_high": percentiles[1], "se": variance.se, "df": variance.df,

@@ -2,7 +2,8 @@
 
 The table is tidy (key, subject, split, part, label, truth, score, run), so anybody's predictions can enter. Shapes:
 n test records sorted by key, K labels in the order of the table, S runs (seeds or draws) sorted by name, G subjects.
-Unknown truth is NaN. What cannot be scored honestly is refused here: a person in two parts, a known truth without score.
+Unknown truth is NaN. What cannot be scored honestly is refused here: a person in two parts, a known truth without
+score.
 """
 
 from __future__ import annotations
