@@ -11,7 +11,7 @@ from einthoven.simulate.patients import People
 from einthoven.simulate.rhythm import PACED, Beats
 from einthoven.simulate.world import World, uniforms
 
-FIBRILLATION = np.array([[-0.012, 0.022, 0.038], [0.018, 0.014, -0.012]])
+FIBRILLATION = np.array([[-0.040, 0.018, 0.016], [0.008, 0.030, 0.008]])
 """Two directions of fibrillatory waves in mV, the first strongest in V1 (right atrium); assumed."""
 FLUTTER = np.array([0.02, -0.14, 0.05])
 """Counter-clockwise flutter: negative saw-teeth in II, III, aVF, positive in V1; mV, assumed."""

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.special import expit
 
 from einthoven.simulate import truth
-from einthoven.simulate.electrodes import channels, leads
+from einthoven.simulate.electrodes import ATRIA, VENTRICLES
 from einthoven.simulate.patients import People
 from einthoven.simulate.rhythm import PACED, PREMATURE, VENTRICULAR
 from einthoven.simulate.tables import GAUSSIANS, conditions, patterns
@@ -48,26 +48,25 @@ class Shapes:
         return (self.qrs[..., 1:2] * self.qrs[..., 2:]).sum(axis=2)
 
 
-def shapes(world: World, ids: Sequence[int], group: People, field: np.ndarray) -> Shapes:
-    """The waves of each recording of a block; `field` (B, 9, 3) is the patients' lead field."""
+def shapes(world: World, ids: Sequence[int], group: People, projection: np.ndarray) -> Shapes:
+    """The waves of each recording of a block; `projection` (B, 12, 6) is the patients' dipoles to leads."""
     theta, count = group.theta, len(ids)
     qrs_index, t_index = _chosen(world, ids, group)
-    projection = leads(channels(field))
 
     p = np.stack([patterns("p").rows[[patterns("p").index(name)] * count] for name in ("sinus", "ectopic")], axis=1)
     qrs, t = patterns("qrs").rows[qrs_index], patterns("t").rows[t_index]
     for name, rows in (("p", p), ("qrs", qrs), ("t", t)):
         _personal(rows, normals(world.seed, ids, f"shape {name}", 2 * GAUSSIANS[name]))
 
-    p[:, 0] = _turned(p[:, 0], theta["p_axis"] - _axis(p[:, 0]))
-    turn = np.stack([theta["axis"] - _axis(qrs[:, 0]), theta["ectopic_axis"]], axis=1)
-    own = np.array([name in ("normal", "rbbb") for name in patterns("t").names])[t_index[:, 0]]
+    p[:, 0] = _turned(p[:, 0], theta["p_axis"] - patterns("p").axis[0])
+    turn = np.stack([theta["axis"] - patterns("qrs").axis[qrs_index[:, 0]], theta["ectopic_axis"]], axis=1)
+    own = theta["t_axis"][:, None] - patterns("t").axis[t_index]
+    t_turn = np.where(patterns("t").follows[t_index], turn, own)
     st = patterns("t").st[t_index]
     for c in (0, 1):
         qrs[:, c] = _turned(qrs[:, c], turn[:, c])
-        angle = np.where(own, theta["t_axis"] - _axis(t[:, c]), turn[:, c]) if c == 0 else turn[:, c]
-        t[:, c] = _turned(t[:, c], angle)
-        st[:, c] = _turned_vectors(st[:, c], angle)
+        t[:, c] = _turned(t[:, c], t_turn[:, c])
+        st[:, c] = _turned_vectors(st[:, c], t_turn[:, c])
     qrs[:, 0, :, 2:] = _about_long_axis(qrs[:, 0, :, 2:], theta["turn"])
 
     p[..., 2:] *= theta["p_voltage"][:, None, None, None]
@@ -76,9 +75,9 @@ def shapes(world: World, ids: Sequence[int], group: People, field: np.ndarray) -
     st = st * theta["voltage"][:, None, None]
     st[:, 0] += group.st
 
-    for rows in (p, qrs, t):
+    for rows, source in ((p, ATRIA), (qrs, VENTRICLES), (t, VENTRICLES)):
         for c in (0, 1):
-            _stretch(rows[:, c], projection)
+            _stretch(rows[:, c], projection[..., source])
     # T fills the last share of the JT interval: 0 stays J, 1 the end of T.
     share = theta["t_share"][:, None, None]
     t[..., 0] = 1 - share * (1 - t[..., 0])
@@ -148,12 +147,6 @@ def _personal(rows: np.ndarray, z: np.ndarray) -> None:
     strength, width = np.split(np.clip(z, -2.5, 2.5), 2, axis=1)
     rows[..., 2:] *= np.exp(0.18 * strength)[:, None, :, None]
     rows[..., 1] *= np.exp(0.06 * width)[:, None]
-
-
-def _axis(rows: np.ndarray) -> np.ndarray:
-    """Frontal axis (B,) in degrees of the mean vector of (B, G, 5) Gaussians."""
-    mean = (rows[..., 1:2] * rows[..., 2:4]).sum(axis=1)
-    return np.degrees(np.arctan2(mean[:, 1], mean[:, 0]))
 
 
 def _turned(rows: np.ndarray, degrees: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from einthoven.core.leads import STANDARD, known
 from einthoven.core.record import Record
 from einthoven.simulate import background, reading, truth
 from einthoven.simulate.dipole import BEFORE, SPAN, Shapes, levels, p_class, qrs_class, shapes, windows
-from einthoven.simulate.electrodes import channels, lead_field, leads
+from einthoven.simulate.electrodes import ATRIA, VENTRICLES, channels, lead_field, leads
 from einthoven.simulate.marks import Marks
 from einthoven.simulate.noise import noise, recorded
 from einthoven.simulate.patients import People, people
@@ -105,10 +105,11 @@ def _some(
     group = people(world, who, force)
     found, atria = beats(world, group)
     field = lead_field(world, ids, group.keys, group.male)
-    heart = shapes(world, ids, group, field)
-    dipole, marks = _waves(world, group, found, heart, leads(channels(field)))
-    dipole += background.atrial(world, group, atria)
-    dipole += background.spikes(world, group, found)
+    projection = leads(channels(field))
+    heart = shapes(world, ids, group, projection)
+    dipole, marks = _waves(world, group, found, heart, projection)
+    dipole[:, ATRIA] += background.atrial(world, group, atria)
+    dipole[:, VENTRICLES] += background.spikes(world, group, found)
     signal = channels(field).astype(np.float32) @ dipole
     if world.noise > 0:
         signal += channels(noise(world, group.keys))
@@ -127,30 +128,30 @@ def _some(
 def _waves(
     world: World, group: People, found: Beats, heart: Shapes, projection: np.ndarray
 ) -> tuple[np.ndarray, Marks]:
-    """Sum of all waves, (B, 3, T) float32 mV, and where each begins and ends in each lead; projection (B, 12, 3)."""
-    count, slots = found.kind.shape
+    """Sum of all waves, (B, 6, T) float32 mV, and where each begins and ends in each lead; projection (B, 12, 6)."""
+    count = len(found.kind)
     projection = projection.astype(np.float32)
     margin = round((max(SPAN.values()) + max(BEFORE.values())) * world.rate) + 2
-    dipole = np.zeros((count, 3, world.samples + 2 * margin), np.float32)
-    marks = Marks.empty(found, heart.area(), projection)
+    dipole = np.zeros((count, 6, world.samples + 2 * margin), np.float32)
+    marks = Marks.empty(found, heart.area(), projection[..., VENTRICLES])
     chest = 2 * np.pi * uniforms(world.seed, group.keys, "breath", 1)
     duration = np.take_along_axis(heart.qrs_seconds, qrs_class(found.kind), axis=1)
     j = found.qrs + duration
     # The QT of a wide beat is longer by most of what its QRS is wider (JT stays; Bogossian 2014 takes half).
     qt = group.theta["qtc"][:, None] / 1000 * np.cbrt(found.rr) + 0.5 * (duration - heart.qrs_seconds[:, :1])
-    for wave, origin, unit, rows, kinds in (
-        ("p", found.p, np.broadcast_to(heart.p_seconds[:, None], j.shape), heart.p, p_class(found.kind)),
-        ("qrs", found.qrs, duration, heart.qrs, qrs_class(found.kind)),
-        ("t", j, qt - duration, heart.t, qrs_class(found.kind)),
+    for wave, source, origin, unit, rows, kinds in (
+        ("p", ATRIA, found.p, np.broadcast_to(heart.p_seconds[:, None], j.shape), heart.p, p_class(found.kind)),
+        ("qrs", VENTRICLES, found.qrs, duration, heart.qrs, qrs_class(found.kind)),
+        ("t", VENTRICLES, j, qt - duration, heart.t, qrs_class(found.kind)),
     ):
         seen = (origin > -SPAN[wave]) & (origin < world.seconds + BEFORE[wave])  # NaN is neither
         b, k = np.nonzero(seen)
         part, start = windows(rows[b, kinds[b, k]], origin[b, k], unit[b, k], wave, world.rate)
         breath = np.sin(2 * np.pi * group.theta["respiration"][b] * origin[b, k] + chest[b, 0])
         part *= (1 + (0.05 if wave == "qrs" else 0.03) * breath).astype(np.float32)[:, None, None]
-        marks.put(wave, b, k, start, *truth.limits(projection[b] @ part), world.samples)
+        marks.put(wave, b, k, start, *truth.limits(projection[b][..., source] @ part), world.samples)
         if wave == "t":
             part += levels(heart.st[b, kinds[b, k]], origin[b, k], unit[b, k], start, world.rate)
         for row, first, wave_dipole in zip(b.tolist(), (start + margin).tolist(), part):
-            dipole[row, :, first : first + part.shape[2]] += wave_dipole
+            dipole[row, source, first : first + part.shape[2]] += wave_dipole
     return dipole[:, :, margin : margin + world.samples], marks

@@ -60,11 +60,17 @@ class Condition:
 
 @dataclass(frozen=True, eq=False)
 class Patterns:
-    """All patterns of one wave: names (P), rows (P, G, 5) as [centre, width, x, y, z], st (P, 3) in mV."""
+    """All patterns of one wave: names (P), rows (P, G, 5) as [centre, width, x, y, z], st (P, 3) in mV.
+
+    axis (P,) degrees: the frontal axis at which the pattern is drawn, that of its mean vector unless the table says.
+    follows (P,) bool: a T pattern turns with the QRS and not to the patient's own T axis.
+    """
 
     names: tuple[str, ...]
     rows: np.ndarray
     st: np.ndarray
+    axis: np.ndarray
+    follows: np.ndarray
 
     def index(self, name: str) -> int:
         return self.names.index(name)
@@ -91,7 +97,11 @@ def patterns(wave: str) -> Patterns:
     rows[..., 1] = 1.0  # a width above 0 for the rows of zeros
     for i, block in enumerate(blocks.values()):
         rows[i, : len(block["rows"])] = block["rows"]
-    return Patterns(tuple(blocks), rows, np.array([block.get("st", [0.0] * 3) for block in blocks.values()]))
+    mean = (rows[..., 1:2] * rows[..., 2:4]).sum(axis=1)
+    own = np.degrees(np.arctan2(mean[:, 1], mean[:, 0]))
+    axis = np.array([block.get("axis", angle) for block, angle in zip(blocks.values(), own)])
+    st = np.array([block.get("st", [0.0] * 3) for block in blocks.values()])
+    return Patterns(tuple(blocks), rows, st, axis, np.array([block.get("follows", False) for block in blocks.values()]))
 
 
 def _load(name: str) -> dict[str, Any]:
