@@ -2,9 +2,9 @@
 
 Comes in: a path, and a Mapping with what the file does not state. Goes out: a Record with what the file states, or a
 FormatError whose `reason` is a short word for tables.
-Contract: a class with `suffixes`, `sniff(path, head)` (is this file mine, by content), `read(path, mapping)` and
-`write(record, path)`; one whose recordings may consist of others also has `parts(path, head)`. Files come from
-strangers: sizes are bounded before anything is allocated, no pickle, no path out of the folder.
+Contract: a class with `suffixes`, `sniff(path, head)` (is this file mine, by content), `read(path, mapping)`,
+`write(record, path)`, `describe(path)`; one whose recordings may consist of others also has `parts(path, head)`. Files
+come from strangers: sizes are bounded before anything is allocated, no pickle, no path out of the folder.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from einthoven.core.errors import FormatError
 from einthoven.core.record import Record
 from einthoven.formats._mapping import Mapping
 
-__all__ = ["Mapping", "find", "format_of", "read"]
+__all__ = ["Mapping", "describe", "find", "format_of", "read"]
 
 _HEAD = 1 << 14
 
@@ -56,6 +56,12 @@ def format_of(path: str | Path) -> str:
         path, "is of no format that can be read", expected=", ".join(_formats()), got=f"{len(head)} bytes sniffed",
         fix="convert it to one of these", reason="unsupported",
     )  # fmt: skip
+
+
+def describe(path: str | Path) -> str:
+    """The dialect of a file within its format, in a few words."""
+    path = _header_of(Path(path))
+    return _formats()[format_of(path)].describe(path)
 
 
 def find(folder: str | Path) -> list[Path]:

@@ -90,6 +90,17 @@ class Csv:
         signal_LT = table_TC.T[take] * np.array(scale)[:, None]
         return Record(path.stem, leads, signal_LT, mapping.rate_of(None, path))
 
+    def describe(self, path: Path) -> str:
+        """Separator, decimal mark and heading."""
+        data = _load(path)
+        dialect = dialect_of(text_of(data[:_HEAD], path))
+        if dialect is None:
+            return "no table of numbers"
+        separator = {" ": "blanks", "\t": "tabs", "\n": "line ends"}.get(dialect.separator, dialect.separator)
+        mark = ", decimal commas" if dialect.decimal_comma else ""
+        heading = f"heading {', '.join(dialect.heading)}" if dialect.heading else "no heading"
+        return f"{dialect.columns} columns separated by {separator}{mark}, {heading[:120]}"
+
     def write(self, record: Record, path: Path) -> list[Path]:
         """Write `path`; raises OutputError when it cannot be written."""
         import polars as pl

@@ -41,6 +41,11 @@ class Npy:
         rate, scale = mapping.rate_of(None, path), mapping.millivolts_of(None, path)
         return Record(path.stem, leads, array_LT[take].astype(np.float64) * scale, rate)
 
+    def describe(self, path: Path) -> str:
+        """Kind and shape of the array."""
+        array = _open(path)
+        return f"{array.dtype}, shape {array.shape}"
+
     def write(self, record: Record, path: Path) -> list[Path]:
         """Write `path`; raises OutputError when it cannot be written."""
         path = path.with_suffix(".npy")

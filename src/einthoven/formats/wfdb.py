@@ -108,6 +108,17 @@ class Wfdb:
         signal_LT = _scaled(traces, mapping, path)
         return Record(path.stem, leads, signal_LT, mapping.rate_of(stated, path), facts=_facts(header.comments))
 
+    def describe(self, path: Path) -> str:
+        """Stored formats, gains and number of channels."""
+        header = _wfdb_header.read(path)
+        parts = _wfdb_package.segments(header, path) if header.segments else [header]
+        channels = [channel for part in parts for channel in part.channels]
+        kinds = sorted({str(channel.format) for channel in channels})
+        gains = sorted({f"{c.gain:g}/{c.unit or 'mV'}" if c.gain else "not stated" for c in channels})
+        segments = f", {len(parts)} segments" if header.segments else ""
+        said = ", ".join(gains[:3]) + (f" and {len(gains) - 3} more" if len(gains) > 3 else "")
+        return f"format {' '.join(kinds)}, {len(parts[0].channels)} channels{segments}, gain {said}"
+
     def write(self, record: Record, path: Path) -> list[Path]:
         """Write `path` (.hea) and its signal file in format 16 at 1 uV a count; a lost sample is -32768.
 

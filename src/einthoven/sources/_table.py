@@ -1,8 +1,8 @@
 """A person's own table: one row a recording, columns by their heading. This is how own labels enter.
 
 `file`, `subject`, then facts: `label:NAME` (1, 0, empty = unknown), `value:NAME [unit]`, `category:NAME`, `text` (the
-fact `report`), `outcome:NAME` (1 observed, 0 censored) with `time:NAME` (days), `split` (train, validation, test). Every
-mistake is named by row, counted as a spreadsheet does (the heading is row 1), and column; nothing is repaired silently.
+fact `report`), `outcome:NAME` (1 observed, 0 censored) with `time:NAME` (days), `split` (train, validation, test). A
+mistake is named by row, counted as a spreadsheet does (the heading is row 1), and column; nothing is repaired.
 """
 
 from __future__ import annotations
