@@ -22,6 +22,9 @@ from einthoven.signal import processing
 _SHOWN = 20
 _LARGEST_CARD = 1 << 24
 
+Kind = tuple[tuple[str, ...], float, int]
+"""Leads, rate and samples: what decides how a recording gets into a layout."""
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -68,7 +71,7 @@ class Check:
     def __str__(self) -> str:
         lines = [f"{self.path}: {self.kind}"]
         lines += [
-            f"  {name.replace('_', ' '):<10}{_words(value)}"
+            f"  {name.replace('_', ' '):<12}{_words(value)}"
             for name, value in getattr(self, self.kind).items()
             if value
         ]
@@ -128,7 +131,7 @@ def _check_folder(folder: Path, mapping: Mapping, layout: Layout | None) -> Chec
         )  # fmt: skip
     tallies: dict[str, Counter[str]] = {what: Counter() for what in ("formats", "leads", "rates")}
     seconds: list[float] = []
-    kinds: Counter[tuple[tuple[str, ...], float, int]] = Counter()
+    kinds: Counter[Kind] = Counter()
     warnings: dict[str, list[str]] = {}
     refused = []
     for file in files:
@@ -145,7 +148,7 @@ def _check_folder(folder: Path, mapping: Mapping, layout: Layout | None) -> Chec
         tallies["leads"]["12 standard leads" if standard else " ".join(record.leads)] += 1
         tallies["rates"][f"{record.rate:g} Hz"] += 1
         seconds.append(round(record.seconds, 3))
-        kinds[tuple(record.leads), record.rate, record.samples] += 1
+        kinds[record.leads, record.rate, record.samples] += 1
         for warning in findings.look_at(record).warnings:
             warnings.setdefault(warning.partition(":")[0], []).append(name)
     about: dict[str, Any] = {"recordings": len(files) - len(refused), "refused": len(refused)}
@@ -165,8 +168,8 @@ def _check_cohort(path: Path, layout: Layout | None) -> Check:
     from einthoven.cohort.store import Cohort
 
     cohort = Cohort.open(path)
-    kinds = Counter(
-        (tuple(cohort.leads(row)), rate, samples)
+    kinds: Counter[Kind] = Counter(
+        (cohort.leads(row), rate, samples)
         for row, (rate, samples) in enumerate(cohort.index.select("rate", "samples").iter_rows())
     )
     wanted = ("source", "counts", "leads", "rates", "subjects", "refused", "notes", "fingerprint")
@@ -202,7 +205,7 @@ def _layout(checkpoint: Path) -> Layout:
         ) from error
 
 
-def _fits(kinds: Counter[tuple[tuple[str, ...], float, int]], layout: Layout | None) -> tuple[Fit, ...]:
+def _fits(kinds: Counter[Kind], layout: Layout | None) -> tuple[Fit, ...]:
     """One line for all recordings that fare alike, the most frequent first."""
     if layout is None:
         return ()
