@@ -130,14 +130,17 @@ def starts(samples: int, rate: float, layout: Layout, stride_seconds: float | No
     return found if found[-1] == last else np.append(found, last)
 
 
-def context(start: int, samples: int, rate: float, layout: Layout) -> tuple[int, int, int]:
+def context(
+    start: int | np.ndarray, samples: int | np.ndarray, rate: float, layout: Layout
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Samples of the window at `start` in a recording of `samples`, and those before and after it to read along.
 
-    They are T, `before` and `after` of `condition`: up to 2 s on either side, as far as the recording goes.
+    They are T, `before` and `after` of `condition`: up to 2 s on either side, as far as the recording goes. Arrays are
+    many windows at the same rate.
     """
-    window = min(window_length(rate, layout), samples - start)
+    window = np.minimum(window_length(rate, layout), samples - start)
     reach = round(spectrum.REACH_SECONDS * rate)
-    return window, min(reach, start), min(reach, samples - start - window)
+    return window, np.minimum(reach, start), np.minimum(reach, samples - start - window)
 
 
 def windows(
@@ -167,8 +170,8 @@ def windows(
         )  # fmt: skip
     first = starts(record.samples, record.rate, layout, stride_seconds)
     signals, valids = [], []
-    for start in first:
-        window, before, after = context(int(start), record.samples, record.rate, layout)
+    for start, *sizes in zip(first, *context(first, record.samples, record.rate, layout)):
+        window, before, after = map(int, sizes)
         near = record.signal[:, start - before : start + window + after]
         filled, valid = gaps.fill(pick(near, record.leads, layout)[0])
         signal, valid = condition(filled, valid, record.rate, layout, before, after)

@@ -58,7 +58,9 @@ def weigh(ringed: Array, gain: np.ndarray, samples: int) -> Array:
     xp = array_namespace(ringed)
     scaled = gain * (samples / ringed.shape[-1])
     factor = xp.asarray(scaled.astype(str(ringed.dtype).removeprefix("torch.")), device=getattr(ringed, "device", None))
-    return xp.fft.irfft(xp.fft.rfft(ringed)[..., : factor.shape[0]] * factor, n=samples)
+    spectrum = xp.fft.rfft(ringed)[..., : factor.shape[0]]
+    spectrum *= factor
+    return xp.fft.irfft(spectrum, n=samples)
 
 
 def frequencies(ring_length: int, rate_in: float, rate_out: float | None = None) -> np.ndarray:

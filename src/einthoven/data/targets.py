@@ -1,0 +1,66 @@
+"""Facts of a cohort as arrays, one row a recording, so that a batch takes its facts by row number.
+
+A need is `kind:name`: `labels:superclass` (rows, K), `value:age` (rows,), `category:sex` (rows,). Unknown is NaN, or -1
+in a category, never 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from einthoven.cohort.store import Cohort
+from einthoven.core.errors import CohortError, nearest
+
+KINDS = ("labels", "value", "category")
+"""Kinds of facts that are numbers, or become numbers, one a recording."""
+
+
+def fact_arrays(cohort: Cohort, needs: Sequence[str]) -> dict[str, np.ndarray]:
+    """The needed facts of all recordings.
+
+    Returns:
+        By need: labels float32 (rows, K) of 1, 0 and NaN; values float32 (rows,) with NaN; categories int64 (rows,),
+        the word's place in `fact_codes`, -1 unknown.
+
+    Raises:
+        CohortError: a need is not `kind:name`, or the cohort has no such fact.
+    """
+    return {need: _array(cohort, *_split(need)) for need in needs}
+
+
+def fact_codes(cohort: Cohort, needs: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """What the columns of `labels:` and the numbers of `category:` mean; nothing for values."""
+    found = {}
+    for need in needs:
+        kind, name = _split(need)
+        if kind == "labels":
+            found[need] = cohort.labels(name)[0]
+        elif kind == "category":
+            found[need] = _words(cohort.categories(name))
+    return found
+
+
+def _array(cohort: Cohort, kind: str, name: str) -> np.ndarray:
+    if kind == "labels":
+        return cohort.labels(name)[1]
+    if kind == "value":
+        return cohort.values(name).astype(np.float32)
+    said = cohort.categories(name)
+    place: dict[str | None, int] = {word: i for i, word in enumerate(_words(said))}
+    return np.array([place.get(word, -1) for word in said], np.int64)
+
+
+def _words(said: Sequence[str | None]) -> tuple[str, ...]:
+    return tuple(sorted({word for word in said if word is not None}))
+
+
+def _split(need: str) -> tuple[str, str]:
+    kind, colon, name = need.partition(":")
+    if kind not in KINDS or not colon or not name:
+        raise CohortError(
+            "facts", f"cannot take '{need}'", expected="labels:NAME, value:NAME or category:NAME",
+            fix=nearest(kind, KINDS), reason="fact",
+        )  # fmt: skip
+    return kind, name
