@@ -1,8 +1,8 @@
 """NT-Xent at 1,024 pairs, forward and backward, against the boolean-gather form that public SimCLR code uses.
 
-The baseline is written as in sthalles/SimCLR (`simclr.py: info_nce_loss`, MIT) and its many copies: the similarity matrix,
-the diagonal and the positives taken out by boolean masks, both joined again, cross-entropy. Its values are checked to be
-ours. Memory is the peak of what the loss itself allocates, in units of one N x N float32 matrix (N = 2,048 rows).
+The baseline is written as in sthalles/SimCLR (`simclr.py: info_nce_loss`, MIT) and its many copies: the similarity
+matrix, the diagonal and the positives taken out by boolean masks, both joined again, cross-entropy. Its gradient is
+checked to be ours. Memory is the peak of what the loss allocates, in units of one N x N float32 matrix (N = 2,048 rows).
 """
 
 from __future__ import annotations
@@ -80,6 +80,6 @@ def peak_matrices() -> float:
     held = peak = 0
     for event in profile.profiler.kineto_results.events():  # type: ignore[union-attr]
         if event.name() == "[memory]":
-            held += event.nbytes()
+            held += event.nbytes()  # type: ignore[attr-defined]  # missing in torch's stubs
             peak = max(peak, held)
     return peak / ((2 * PAIRS) ** 2 * 4)

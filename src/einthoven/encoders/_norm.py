@@ -1,7 +1,7 @@
 """Normalisation layers for convolutional encoders. Shapes: B rows, C channels, T samples; tensors are (B, C, 1, T).
 
-Our own batch norm, because torch's synchronised one needs CUDA: statistics are gathered over processes with gradient, so
-that two processes with half a batch each equal one with the whole, on any device. Group norm needs no gathering, but
+Our own batch norm, because torch's synchronised one needs CUDA: statistics are gathered over processes with gradient,
+so that two processes with half a batch each equal one with the whole, on any device. Group norm needs no gathering, but
 makes an encoder blind to a recording's gain (docs/decisions/0010-batch-norm.md).
 """
 

@@ -1,8 +1,8 @@
 """A one-dimensional residual network: the ResNet-18 family of He et al. 2016 (arXiv 1512.03385), basic blocks.
 
 Shapes: B rows, L leads, T samples, N tokens, D width. Leads are the input channels, so a network has the leads of its
-layout; a missing lead is a channel of zeros. Convolutions are `Conv2d` of height 1 on channels-last memory, because that
-is 1.3 times (float32) to 1.5 times (bfloat16) as fast on processors as `Conv1d`; plain strided `Conv1d` reads the same.
+layout; a missing lead is a channel of zeros. Convolutions are `Conv2d` of height 1 on channels-last memory, because
+that is about 1.3 times as fast on processors as `Conv1d` (docs/decisions/0010-batch-norm.md).
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Resnet(nn.Module):
         weight_BN1 = valid_BN[..., None].to(tokens_BND.dtype)
         pooled_BD = (tokens_BND * weight_BN1).sum(1) / weight_BN1.sum(1).clamp(min=1)
         place_N = torch.arange(valid_BN.shape[1], device=x.device)
-        # every strided layer is centred on its first sample (odd kernels, half of it padded), so token n is at n * stride
+        # strided layers are centred on their first sample (odd kernels, half of them padded): token n is at n * stride
         return Encoding(tokens_BND, valid_BN, place_N * self.stride / rate, torch.full_like(place_N, -1), pooled_BD)
 
     def _token_valid(self, valid_BLT: Tensor) -> Tensor:

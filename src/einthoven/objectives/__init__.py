@@ -23,17 +23,17 @@ class Objective(nn.Module):
 
     `needs` names facts (`labels:superclass`, `value:age`), `views` what the data path shall make (`a`, `b`).
     `gather` joins the (N, ...) tensors of all processes into (processes x N, ...) with gradient, in the order of the
-    processes, and `rank` is this one's place among them; alone a tensor is what it was. The training loop sets both.
+    processes, None where there is one; `rank` is this one's place among them. The training loop sets both.
     """
 
     needs: tuple[str, ...] = ()
     views: tuple[str, ...] = ()
-    gather: Callable[[Tensor], Tensor]
+    gather: Callable[[Tensor], Tensor] | None
     rank: int
 
     def __init__(self) -> None:
         super().__init__()
-        self.gather, self.rank = _alone, 0
+        self.gather, self.rank = None, 0
 
     def prepare(
         self, facts: Mapping[str, np.ndarray], label_sets: Mapping[str, LabelSet], units: Mapping[str, str]
@@ -59,7 +59,3 @@ class Objective(nn.Module):
     def head(self) -> Head | None:
         """What turns a pooled vector into predictions, if this objective trains such a thing."""
         return None
-
-
-def _alone(tensor: Tensor) -> Tensor:
-    return tensor

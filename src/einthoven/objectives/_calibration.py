@@ -1,10 +1,12 @@
 """Temperature and thresholds, fitted on validation. Shapes: N rows, K labels.
 
-One temperature a label for probabilities of their own, one for all where the labels exclude each other (Guo et al. 2017,
-arXiv 1706.04599). Thresholds are those of the highest F1 on validation.
+One temperature a label for probabilities of their own, one for all where the labels exclude each other (Guo et al.
+2017, arXiv 1706.04599). Thresholds are those of the highest F1 on validation.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 from scipy.special import expit, softmax
@@ -38,7 +40,7 @@ def temperatures(truth_NK: np.ndarray, logit_NK: np.ndarray, exclusive: bool) ->
 def f1_thresholds(truth_NK: np.ndarray, score_NK: np.ndarray, prevalence_K: np.ndarray) -> list[float | None]:
     """For each label the score with the highest F1; of equals the higher one (evaluation.md C).
 
-    A label without a positive gets the (1 - training prevalence) quantile of its scores; one that is nowhere known, None.
+    A label without a positive gets the (1 - training prevalence) quantile of its scores, one never known None.
     """
     out: list[float | None] = []
     for k in range(truth_NK.shape[1]):
@@ -57,10 +59,10 @@ def f1_thresholds(truth_NK: np.ndarray, score_NK: np.ndarray, prevalence_K: np.n
     return out
 
 
-def _slope(rising) -> float:  # noqa: ANN001
-    """Where the derivative of the log likelihood, falling in the slope, crosses 0."""
+def _slope(derivative: Callable[[float], float]) -> float:
+    """The slope 1 / T at which the derivative of the log likelihood, which falls, crosses 0."""
     low, high = 1 / HOTTEST, 1 / COLDEST
     for _ in range(60):
         middle = (low * high) ** 0.5
-        low, high = (middle, high) if rising(middle) > 0 else (low, middle)
+        low, high = (middle, high) if derivative(middle) > 0 else (low, middle)
     return (low * high) ** 0.5

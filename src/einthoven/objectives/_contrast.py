@@ -57,7 +57,7 @@ def nt_xent(
 
 
 class _Contrast(torch.autograd.Function):
-    """The gradient is linear in the incoming scalar, so it is made in the forward pass, while the logits are in cache."""
+    """The gradient is linear in the incoming scalar: it is made in the forward pass, while the logits are in cache."""
 
     @staticmethod
     def forward(
@@ -86,9 +86,7 @@ class _Contrast(torch.autograd.Function):
                 torch.mm(share_bM, scaled_MD, out=anchor_grad_ND[start : start + len(block_bD)])
                 key_grad_MD.addmm_(share_bM.T, block_bD)
         if anchor_grad_ND is not None and key_grad_MD is not None:
-            ctx.save_for_backward(
-                anchor_grad_ND.div_(len(anchor_ND)), key_grad_MD.div_(len(anchor_ND) * temperature)
-            )
+            ctx.save_for_backward(anchor_grad_ND.div_(len(anchor_ND)), key_grad_MD.div_(len(anchor_ND) * temperature))
         return total / len(anchor_ND)
 
     @staticmethod

@@ -47,7 +47,9 @@ class Head(nn.Module):
     def of(cls, arrays: Mapping[str, np.ndarray], labels: Sequence[str], kind: Kind, unit: str = "") -> Head:
         """A head from fitted arrays: `weight` (K, D), `bias` (K), and where there are, `mean` and `scale` (D),
         `temperature` (K) and `thresholds` (K, NaN for none)."""
-        thresholds = [None if np.isnan(t) else float(t) for t in arrays["thresholds"]] if "thresholds" in arrays else None
+        thresholds = (
+            [None if np.isnan(t) else float(t) for t in arrays["thresholds"]] if "thresholds" in arrays else None
+        )
         head = cls(arrays["weight"].shape[1], labels, kind, thresholds=thresholds, unit=unit)
         for name in ARRAYS:
             if name in arrays:

@@ -41,7 +41,7 @@ class Simclr(Objective):
         self.projector = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, projection))
 
     def loss(self, encoder: nn.Module, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """NT-Xent in nats; `cosine` is the mean over pairs, `spread` is 1 for evenly spread vectors and 0 on collapse."""
+        """NT-Xent in nats; `cosine` is the mean over pairs, `spread` 1 for evenly spread vectors and 0 on collapse."""
         a, b = batch.view("a"), batch.view("b")
         # one pass for both views: half the kernel calls, and batch statistics over both
         signal = torch.cat([a.signal, b.signal])

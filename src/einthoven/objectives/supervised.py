@@ -55,7 +55,7 @@ class Supervised(Objective):
     def prepare(
         self, facts: Mapping[str, np.ndarray], label_sets: Mapping[str, LabelSet], units: Mapping[str, str]
     ) -> None:
-        """Size the layer by the label set, and learn prevalence, or mean and standard deviation, from the training rows."""
+        """Size the layer by the label set; learn prevalence, or mean and standard deviation, from the training rows."""
         known = np.asarray(facts[self.target], np.float64).reshape(len(facts[self.target]), -1)
         if not np.isfinite(known).any():
             raise RecipeError(
@@ -67,8 +67,8 @@ class Supervised(Objective):
         else:
             label_set = label_sets[self.target]
             self.labels, self.kind = label_set.codes, "exclusive" if label_set.exclusive else "multilabel"
-        present = np.nan_to_num(np.where(np.isnan(known).all(0), 0.0, np.nanmean(known, axis=0)))
-        self.register_buffer("prevalence_K", torch.from_numpy(present))
+        prevalence_K = np.nansum(known, axis=0) / np.maximum(np.isfinite(known).sum(axis=0), 1)
+        self.register_buffer("prevalence_K", torch.from_numpy(prevalence_K))
         self.register_buffer("mean", torch.tensor(float(np.nanmean(known)) if self.kind == "value" else 0.0))
         self.register_buffer("spread", torch.tensor(float(np.nanstd(known)) or 1.0 if self.kind == "value" else 1.0))
         self.linear = nn.Linear(self.width, len(self.labels))
@@ -87,8 +87,9 @@ class Supervised(Objective):
         else:
             distance = F.huber_loss if self.distance == "huber" else F.l1_loss
             cost_BK = distance(logit_BK, (truth_BK - self.mean) / self.spread, reduction="none")
+        count_1 = known_BK.sum()[None].to(cost_BK.dtype)
         # the mean count of all processes: then the mean of their losses is that of the joint batch
-        count = self.gather(known_BK.sum()[None].to(cost_BK.dtype)).mean().clamp(min=1)
+        count = (self.gather(count_1) if self.gather else count_1).mean().clamp(min=1)
         unknown = (~known_BK).sum()
         return torch.where(known_BK, cost_BK, 0.0).sum() / count, {"unknown": unknown}
 

@@ -1,0 +1,139 @@
+"""What a run learns from: the cohort's train and validation parts as loaders. Nothing of the test part is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from einthoven.cohort import splits, windows
+from einthoven.cohort.store import Cohort
+from einthoven.core import random
+from einthoven.core.batch import Batch
+from einthoven.core.errors import RecipeError
+from einthoven.core.layout import Layout
+from einthoven.data.augment import Augment
+from einthoven.data.loader import Loader
+from einthoven.data.targets import fact_arrays
+from einthoven.objectives import Objective
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """Rows of the train and validation parts, and the batches made of them.
+
+    A recording of which none of the needed facts is known takes no part. Few labels (`[data] labelled`) are drawn by
+    subject among the others, and validation shrinks by the same share (evaluation.md E5).
+    """
+
+    recipe: Mapping[str, Any]
+    cohort: Cohort
+    layout: Layout
+    needs: tuple[str, ...]
+    views: tuple[str, ...]
+    train: np.ndarray
+    validation: np.ndarray
+
+    @classmethod
+    def of(cls, recipe: Mapping[str, Any], objective: Objective) -> Material:
+        """Open the cohort, deal its rows, and let the objective learn what depends on the training rows alone.
+
+        Raises:
+            CohortError: no such cohort or fact. TaskError: no such split. RecipeError: nothing to train on.
+        """
+        data = recipe["data"]
+        cohort = Cohort.open(data["cohort"])
+        facts = fact_arrays(cohort, objective.needs)
+        rows = _deal(cohort, data, list(facts.values()))
+        if not len(rows["train"]):
+            raise RecipeError(
+                "[data]", "there is nothing to train on", expected=f"recordings in the train part of {data['split']}",
+                got=f"{len(cohort)} recordings, none with {' or '.join(facts) or 'that part'}", reason="empty",
+            )  # fmt: skip
+        names = {need: need.partition(":")[2] for need in objective.needs}
+        objective.prepare(
+            {need: array[rows["train"]] for need, array in facts.items()},
+            {need: cohort.label_sets[name] for need, name in names.items() if need.startswith("labels:")},
+            {need: _unit(cohort, name) for need, name in names.items() if need.startswith("value:")},
+        )
+        layout = Layout(**recipe["layout"])
+        return cls(recipe, cohort, layout, objective.needs, objective.views, rows["train"], rows["validation"])
+
+    def loader(self, device: str, rank: int, processes: int) -> Loader:
+        """Training batches; one for every forward pass."""
+        training = self.recipe["training"]
+        return Loader(
+            self.cohort, self.layout, windows.index(self.cohort, self.train, self.layout), batch=training["batch"],
+            seed=self.recipe["seed"], views=self.views, augment=Augment(**self.recipe["augment"]), facts=self.needs,
+            device=device, prefetch=training["prefetch"], rank=rank, processes=processes,
+        )  # fmt: skip
+
+    def validation_batches(self, device: str) -> Iterable[Batch]:
+        """The same batches at every validation: with views as in training for an objective that compares views, else
+        every window once as it is."""
+        if not self.views:
+            return self.plain_validation(device)
+        loader = self._views_of_validation(device)
+        return loader.iterate(0, loader.steps_per_epoch)
+
+    def plain_validation(self, device: str) -> Iterable[Batch]:
+        """Every validation window once, without augmentation."""
+        index = windows.index(self.cohort, self.validation, self.layout)
+        batch = self.recipe["training"]["batch"]
+        return Loader(self.cohort, self.layout, index, batch=batch, facts=self.needs, device=device).sequential()
+
+    def _views_of_validation(self, device: str) -> Loader:
+        batch = min(self.recipe["training"]["batch"], self._validation_subjects)
+        return Loader(
+            self.cohort, self.layout, windows.index(self.cohort, self.validation, self.layout), batch=batch,
+            seed=random.number(self.recipe["seed"], 0, "validation") >> 32, views=self.views,
+            augment=Augment(**self.recipe["augment"]), facts=self.needs, device=device,
+            prefetch=self.recipe["training"]["prefetch"],
+        )  # fmt: skip
+
+    @cached_property
+    def _validation_subjects(self) -> int:
+        return len(np.unique(self.cohort.index["subject_id"].to_numpy()[self.validation]))
+
+    @property
+    def validates(self) -> bool:
+        """Whether there is anything to validate on; views need two people to be compared."""
+        return self._validation_subjects >= (2 if self.views else 1)
+
+    def card(self) -> dict[str, Any]:
+        """What the checkpoint's card says of the data; no key of a recording and no subject."""
+        data = self.recipe["data"]
+        subjects = np.unique(self.cohort.index["subject_id"].to_numpy()[self.train])
+        return {
+            "cohort_fingerprint": self.cohort.fingerprint, "family": self.cohort.card["source"]["family"],
+            "split": data["split"], "part": "train", "labelled": data["labelled"], "draw": data["draw"],
+            "records": len(self.train), "subjects": len(subjects), "facts": list(self.needs),
+        }  # fmt: skip
+
+
+def _deal(cohort: Cohort, data: Mapping[str, Any], facts: list[np.ndarray]) -> dict[str, np.ndarray]:
+    parts = splits.parts(cohort, data["split"])
+    known = np.ones(len(cohort), bool) if not facts else np.any([_known(array) for array in facts], axis=0)
+    rows = {part: np.flatnonzero((parts == part) & known) for part in ("train", "validation")}
+    if data["labelled"] != 1.0:
+        share = data["labelled"]
+        if not isinstance(share, float):
+            share = min(1.0, share / max(len(np.unique(cohort.index["subject_id"].to_numpy()[rows["train"]])), 1))
+        rows["train"] = splits.few(cohort, rows["train"], data["labelled"], data["draw"])
+        rows["validation"] = splits.few(cohort, rows["validation"], share, data["draw"])
+    return rows
+
+
+def _known(array: np.ndarray) -> np.ndarray:
+    """(rows,): whether anything of the fact is known."""
+    known = array >= 0 if array.dtype.kind == "i" else ~np.isnan(array)
+    return np.asarray(known).reshape(len(array), -1).any(axis=1)
+
+
+def _unit(cohort: Cohort, name: str) -> str:
+    table = cohort.facts("value")
+    found = table["unit"].filter(table["name"] == name)
+    return str(found[0]) if len(found) else ""
