@@ -84,12 +84,9 @@ def build(
 
 def describe(source: Source) -> dict[str, Any]:
     """Name, version, terms and settings of a source for the card. Its settings are its constructor's arguments."""
-    cls = type(source)
-    settings = {
-        name: getattr(source, name) for name in inspect.signature(cls.__init__).parameters if name != "self"
-    } if "__init__" in vars(cls) else {}  # fmt: skip
+    settings = {name: getattr(source, name) for name in inspect.signature(type(source)).parameters}
     return {
-        "name": cls.__module__.rpartition(".")[2], "family": source.family, "version": source.version,
+        "name": type(source).__module__.rpartition(".")[2], "family": source.family, "version": source.version,
         "licence": source.licence, "citation": source.citation, "settings": to_jsonable_python(settings),
     }  # fmt: skip
 

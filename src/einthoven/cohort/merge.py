@@ -209,7 +209,8 @@ def _label_sets(place: Path, declared: Sequence[LabelSet]) -> dict[str, Any]:
         if code not in sets[name].codes:
             raise SourceError(
                 f"label set {name}", f"a recording has the code '{code}'",
-                expected=f"one of {len(sets[name].codes)} codes", fix="the source has to list it in its plan", reason="label",
+                expected=f"one of {len(sets[name].codes)} codes", fix="the source has to list it in its plan",
+                reason="label",
             )  # fmt: skip
     return {
         chosen.name: {

@@ -12,8 +12,9 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import numpy as np
 import polars as pl
@@ -68,7 +69,7 @@ def _fill(source: Source, path: Path, items: Sequence[Item], folder: Path) -> No
     index: list[tuple[str, str | None, int, str, float, str, str]] = []
     refused: list[tuple[str, str, str, str]] = []
     facts = Tables()
-    with open(folder / "signals.bin", "wb") as stream:
+    with _written(folder / "signals.bin") as stream:
         for item, record in zip(items, source.read(path, items), strict=True):
             try:
                 if isinstance(record, EinthovenError):
@@ -85,9 +86,6 @@ def _fill(source: Source, path: Path, items: Sequence[Item], folder: Path) -> No
             ))  # fmt: skip
             with writing(folder):
                 stream.write(stored.data)
-        with writing(folder):
-            stream.flush()
-            os.fsync(stream.fileno())
     save(pl.DataFrame(index, COLUMNS, orient="row"), folder / "index.parquet")
     save(pl.DataFrame(refused, REFUSED, orient="row"), folder / "refused.parquet")
     for kind, table in facts.frames().items():
@@ -103,11 +101,12 @@ def microvolts(record: Record) -> np.ndarray:
     """
     scaled = record.signal * np.float32(1000)
     np.rint(scaled, out=scaled)
-    if np.isnan(scaled.min()):
+    gaps = bool(np.isnan(scaled.min()))
+    if gaps:
         scaled[np.isnan(scaled)] = MISSING
     stored = scaled.astype(np.int16).T.copy()
-    # a few samples tell nearly always that a recording is not constant
-    if (stored[:: len(stored) // 16 + 1] == stored[0]).all() and _flat(stored):
+    # nearly always a few samples tell that a recording is not constant
+    if (gaps or (stored[:: len(stored) // 16 + 1] == stored[0]).all()) and _flat(stored):
         raise RecordError(
             record.key, "every lead is constant", expected="an ECG", got=f"{len(stored)} equal samples",
             fix="leave this file out", reason="flat",
@@ -126,10 +125,21 @@ def save(table: pl.DataFrame, path: Path) -> None:
     """Write a table and wait until the disk has it."""
     content = io.BytesIO()  # polars would report a full disk as an error of its own
     table.write_parquet(content, compression="zstd", statistics=False)
-    with writing(path), open(path, "wb") as stream:
+    with _written(path) as stream, writing(path):
         stream.write(content.getbuffer())
-        stream.flush()
-        os.fsync(stream.fileno())
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[BinaryIO]:
+    """A file that is on the disk when the block ends; errors within the block are not taken for errors of writing."""
+    with writing(path):
+        stream = open(path, "wb")  # noqa: SIM115
+    try:
+        yield stream
+    finally:
+        with writing(path), stream:
+            stream.flush()
+            os.fsync(stream.fileno())
 
 
 def _flat(stored: np.ndarray) -> bool:
