@@ -56,16 +56,16 @@ def draw(table: Table, listed: Sequence[bool], *, task_name: str, seed: int, res
     for split in table.splits:
         subjects, subject_n = split.subjects
         has_QG = _classes(split.test.truth_nK[:, np.asarray(listed, dtype=bool)], subject_n, len(subjects))
-        drawn_GR = _multinomial(rng, len(subjects), resamples)
+        drawn_GR = multinomial(rng, len(subjects), resamples)
         while len(bad := np.flatnonzero((has_QG @ drawn_GR == 0).any(axis=0))):
-            drawn_GR[:, bad] = _multinomial(rng, len(subjects), len(bad))
+            drawn_GR[:, bad] = multinomial(rng, len(subjects), len(bad))
             redrawn += len(bad)
         counts.append(np.concatenate([np.ones((len(subjects), 1), np.int16), drawn_GR], axis=1))
         of_record.append(subject_n)
     return Bootstrap(tuple(counts), tuple(of_record), redrawn)
 
 
-def _multinomial(rng: np.random.Generator, G: int, R: int) -> np.ndarray:
+def multinomial(rng: np.random.Generator, G: int, R: int) -> np.ndarray:
     """Counts of G draws out of G, (G, R): the law of `rng.multinomial`, in a tenth of its time."""
     counts_GR = np.empty((G, R), dtype=np.int16)
     width = max(1, BLOCK_BYTES // (8 * G))

@@ -62,19 +62,24 @@ def newcombe(auroc: Any, m: Any, other: Any) -> tuple[np.ndarray, np.ndarray]:
     return limits[0], limits[1]
 
 
-def auroc_interval(auroc: float, variance: float, m: int, other: int, df: float) -> tuple[float, float, str]:
-    """Limits and method of one label's AUROC; NaN and `none` below 10 subjects in a class.
+def conservative(auroc: Any, variance: Any, m: Any, other: Any, df: Any = None) -> tuple[np.ndarray, np.ndarray]:
+    """The union of logit-t and Newcombe.
 
-    `conservative` is the union of logit-t and Newcombe, for m < 50 or A >= 0.95: logit-t alone covers down to 81 %
-    there, Newcombe alone down to 89 % where positives are spread wider than negatives.
+    logit-t alone covers down to 81 % where subjects are few and the AUROC is near 1, Newcombe alone down to 89 % where
+    positives are spread wider than negatives; the union covers 94 % and more, at up to twice the width.
     """
+    low, high = logit_t(auroc, variance, m, other, df)
+    score_low, score_high = newcombe(auroc, m, other)
+    return np.minimum(low, score_low), np.maximum(high, score_high)
+
+
+def auroc_interval(auroc: float, variance: float, m: int, other: int, df: float) -> tuple[float, float, str]:
+    """Limits and method of a label's AUROC: `conservative` for m < 50 or A >= 0.95, else `logit-t`; `none` below 10."""
     if m < LEAST or np.isnan(auroc):
         return float("nan"), float("nan"), "none"
-    low, high = logit_t(auroc, variance, m, other, df)
-    if m >= FEW and auroc < NEAR_ONE:
-        return float(low), float(high), "logit-t"
-    score_low, score_high = newcombe(auroc, m, other)
-    return float(min(low, score_low)), float(max(high, score_high)), "conservative"
+    plain = m >= FEW and auroc < NEAR_ONE
+    low, high = (logit_t if plain else conservative)(auroc, variance, m, other, df)
+    return float(low), float(high), "logit-t" if plain else "conservative"
 
 
 def wald_t(value: Any, variance: Any, df: Any, scale: Scale = "identity", edge: Any = 1e-12) -> tuple[Any, Any]:

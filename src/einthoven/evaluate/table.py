@@ -82,6 +82,8 @@ def read(predictions: pl.DataFrame, where: str) -> Table:
         raise TaskError(where, "the prediction table is empty")
     labels = tuple(frame["label"].unique(maintain_order=True).to_list())
     runs = tuple(sorted(frame.filter(pl.col("part") == "test")["run"].unique().to_list()))
+    if not runs:
+        raise TaskError(where, "the prediction table has no test rows")
     names, missing = _scheme(frame["split"].unique().to_list(), where)
     number = {label: k for k, label in enumerate(labels)}
     frame = frame.with_columns(pl.col("label").replace_strict(number, return_dtype=pl.Int64).alias("k"))
