@@ -95,7 +95,7 @@ class Cohort:
 
     def leads(self, row: int) -> tuple[Lead, ...]:
         """Names of the leads of one recording, in the order of its samples."""
-        return tuple(Lead(name) for name in self.index["leads"][row].split(" "))
+        return tuple(Lead(name) for name in self.index["leads"][int(row)].split(" "))
 
     def signal(self, row: int) -> np.ndarray:
         """One recording as stored: int16 microvolts (samples, leads), a read-only view; -32768 is missing."""
@@ -107,7 +107,7 @@ class Cohort:
         stored = self.signal(row)
         signal = stored.T.astype(np.float32) / np.float32(1000)
         signal[stored.T == MISSING] = np.nan
-        entry = self.index.row(row, named=True)
+        entry = self.index.row(int(row), named=True)
         found: list[Fact] = []
         for kind in tables.SCHEMAS:
             table = self.facts(kind)
