@@ -52,6 +52,8 @@ def test_a_file_keeps_its_suffix_while_it_is_written_because_writers_go_by_it(tm
     with replaced_file(tmp_path / "deep" / "f.parquet") as scratch:
         assert scratch.suffix == ".parquet"
         scratch.write_bytes(b"x")
+        written = scratch.stat().st_ino
+    assert (tmp_path / "deep" / "f.parquet").stat().st_ino == written  # renamed, not copied
     assert leftovers(tmp_path / "deep") == ["f.parquet"]
 
 
