@@ -116,7 +116,7 @@ def pretrain(
     smoke: Smoke = False, json: Json = False,
 ) -> int:  # fmt: skip
     """Train an encoder as a recipe says. Stopped at any moment, the same command ends with the same weights."""
-    return _run("pretrain", json, recipe, out=out, set=sets, smoke=smoke)
+    return _run("pretrain", json, recipe, out=out, set=sets, smoke=smoke, progress=True)
 
 
 @app.command(
