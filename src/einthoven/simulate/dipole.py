@@ -1,9 +1,9 @@
 """The heart as a moving dipole: which Gaussians each beat adds, and the sum d(t) in three dimensions.
 
-A pattern of morphology.toml is turned to the patient's axis, scaled to the voltage and stretched so that, by the 5 % rule
-in this patient's leads, the wave lasts as long as the parameter says. Sources: McSharry 2003, Sameni 2007, Clifford 2010.
-Letters: B recordings, C classes of beat (0 conducted, 1 ventricular or paced), G Gaussians, N waves, W window, T samples.
-Rows of Gaussians are [centre, width, x, y, z].
+A pattern of morphology.toml is turned to the patient's axis, scaled to the voltage and stretched so that, by the 5 %
+rule in this patient's leads, the wave lasts as long as the parameter says. Sources: McSharry 2003, Sameni 2007,
+Clifford 2010. Letters: B recordings, C classes of beat (0 conducted, 1 ventricular or paced), G Gaussians, N waves,
+W samples of a window. Rows of Gaussians are [centre, width, x, y, z].
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _GRID = np.linspace(-0.7, 1.7, 601)
 
 @dataclass(frozen=True, eq=False)
 class Shapes:
-    """Waves of each recording, their limits at 0 and 1: rows of p (B, 2, G, 5), qrs and t (B, C, G, 5); st (B, C, 3) mV.
+    """Waves of each recording, limits at 0 and 1: rows of p (B, 2, G, 5), of qrs and t (B, C, G, 5); st (B, C, 3) mV.
 
-    P classes: 0 sinus, 1 ectopic. seconds: duration of P (B,) and of QRS (B, C).
+    P classes: 0 sinus, 1 ectopic. The unit of T is the JT interval. p_seconds (B,), qrs_seconds (B, C): durations.
     """
 
     p: np.ndarray
@@ -116,7 +116,7 @@ def windows(
 
 
 def levels(st: np.ndarray, j: np.ndarray, jt: np.ndarray, start: np.ndarray, rate: float) -> np.ndarray:
-    """ST segments of N beats in the windows of their T waves: (N, 3) mV as a plateau from J into the T, (N, 3, W) float32."""
+    """ST segments st (N, 3) in mV as plateaus from J into the T, in the windows of the T waves: (N, 3, W) float32."""
     t = np.arange(round(SPAN["t"] * rate)) / rate + (start / rate - j)[:, None]
     rise = expit((t - 0.004) / 0.005)
     fall = expit((0.72 * jt[:, None] - t) / (0.07 * jt[:, None]))

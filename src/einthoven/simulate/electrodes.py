@@ -1,9 +1,9 @@
 """From two dipoles, ventricles and atria, to electrodes to leads.
 
-Limb electrodes are far: Einthoven's triangle with small personal errors (Burger). Chest electrodes are near: position over
-distance cubed, so V1-V6 progress by themselves, and P is small where QRS is large, because the atria lie further off.
-Leads are differences of electrode potentials, so the identities of Einthoven and Goldberger hold by construction. Axes: x
-to the left, y to the feet, z to the front, centimetres. Letters: B recordings, S dipole (6 = 2 x 3), T samples.
+Limb electrodes are far: Einthoven's triangle with small personal errors (Burger). Chest electrodes are near: position
+over distance cubed, so V1-V6 progress by themselves, and P is small where QRS is large, because the atria lie further
+off. Leads are differences of electrode potentials, so the identities of Einthoven and Goldberger hold by construction.
+Axes: x to the left, y to the feet, z to the front, centimetres. Letters: B recordings, T samples.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ import numpy as np
 from einthoven.core.leads import STANDARD
 from einthoven.simulate.world import World, normals
 
-ELECTRODES = ("R", "L", "F", "C1", "C2", "C3", "C4", "C5", "C6")
-
 VENTRICLES, ATRIA = slice(0, 3), slice(3, 6)
 """Which of the six components of the dipoles are whose."""
 
@@ -26,8 +24,8 @@ TRIANGLE = np.array([[-1 / 2, -np.sqrt(3) / 6, 0], [1 / 2, -np.sqrt(3) / 6, 0], 
 CHEST = np.array(
     [[-5.6, -2.9, 6.6], [-0.2, -2.8, 6.0], [1.5, -1.0, 7.1], [5.1, 1.8, 6.9], [8.5, 3.1, 3.4], [9.8, 3.9, 0.5]]
 )
-"""C1-C6 from the dipole of a middle-sized adult, in cm: anatomy as the starting point, then least squares over median
-beats of 360 PTB-XL recordings, normal and not (one dipole and common places leave 27 %; any common matrix leaves 26 %)."""
+"""C1-C6 from the ventricular dipole of a middle-sized adult, in cm: anatomy first, then least squares over median beats
+of 360 PTB-XL recordings, normal and not (these places leave 27 %; the best 8 x 3 matrix for all leaves 26 %)."""
 
 STRENGTH = 132.0
 """Converts position over distance cubed (1/cm^2) into mV per mV at unit distance; from the same fit."""
@@ -71,7 +69,7 @@ def _near(place: np.ndarray) -> np.ndarray:
 
 
 def channels(electrodes: np.ndarray) -> np.ndarray:
-    """(..., 9, T) electrode potentials -> (..., 8, T) I, II and V1-V6 against Wilson's terminal, which a device records."""
+    """(..., 9, T) potentials of R L F C1-C6 -> (..., 8, T) as recorded: I, II, and V1-V6 against Wilson's terminal."""
     return _CHANNELS.astype(electrodes.dtype) @ electrodes
 
 

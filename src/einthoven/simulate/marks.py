@@ -1,8 +1,9 @@
 """The truth about a recording's waves and intervals, collected wave by wave and told as facts.
 
 `truth.waves`: one row a beat and lead. `truth.waves.global`: one row a beat for all leads (lead ""), by the rule of
-`truth.py`. Points are samples, -1 where a beat has no such wave, where it does not lie wholly within the recording, or (in
-the global rows) where no lead shows it. Values are medians over beats. Letters: B recordings, K slots, L leads, C classes.
+`truth.py`. Points are samples, -1 where a beat has no such wave, where it does not lie wholly within the recording, or
+(in the global rows) where no lead shows it. Values are medians over beats. Letters: B recordings, K slots for beats,
+L leads, C classes of beats, N waves.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ _PLACE = {"p": slice(0, 3), "qrs": slice(3, 6), "t": slice(6, 9)}
 
 @dataclass(eq=False)
 class Marks:
-    """lead (B, K, L, 9) and whole (B, K, 9) int32 in the order of WAVE_COLUMNS; beats as `rhythm` made them; axis (B, C)."""
+    """beats as `rhythm` made them; axis (B, C) in degrees, NaN where the limb leads hardly see the QRS (below 5 % of
+    its largest area in any lead); lead (B, K, L, 9) and whole (B, K, 9) int32 in the order of WAVE_COLUMNS.
+    """
 
     beats: Beats
     axis: np.ndarray
@@ -34,10 +37,11 @@ class Marks:
     def empty(cls, beats: Beats, area: np.ndarray, projection: np.ndarray) -> Marks:
         """Nothing marked yet. area (B, C, 3): integral of the QRS dipole; projection (B, 12, 3): dipole to leads."""
         shape = beats.kind.shape
-        one, two = np.einsum("bld,bcd->lbc", projection[:, :2], area)
-        return cls(
-            beats, axis_degrees(one, two), np.full((*shape, len(STANDARD), 9), -1, np.int32), np.full((*shape, 9), -1, np.int32)
-        )  # fmt: skip
+        lead, whole = np.full((*shape, len(STANDARD), 9), -1, np.int32), np.full((*shape, 9), -1, np.int32)
+        in_lead = area @ projection.transpose(0, 2, 1)
+        axis = axis_degrees(in_lead[..., 0], in_lead[..., 1])
+        seen = np.hypot(in_lead[..., 0], in_lead[..., 5]) >= 0.05 * np.abs(in_lead).max(axis=-1)
+        return cls(beats, np.where(seen, axis, np.nan), lead, whole)
 
     def put(
         self,

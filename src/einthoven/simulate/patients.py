@@ -40,7 +40,7 @@ class People:
 
 
 def people(world: World, who: Sequence[tuple[int, int]], force: Sequence[str] | None = None) -> People:
-    """The patients and visits `who` with their conditions and parameters; `force` gives all of them these conditions."""
+    """The (patient, visit) pairs `who` with conditions and parameters; `force` gives all exactly these conditions."""
     ids, keys = [patient for patient, _ in who], tuple(f"{patient}/{visit}" for patient, visit in who)
     visit = np.array([visit for _, visit in who], dtype=float)
     table, rows = conditions(), parameters()
@@ -99,7 +99,7 @@ def _effects(world: World, ids: Sequence[int], has: np.ndarray, theta: dict[str,
         rows = np.flatnonzero(has[:, i])
         if not len(rows):
             continue
-        z = normals(world.seed, [ids[row] for row in rows], f"effects {code}", count + 1)
+        z = normals(world.seed, np.array(ids)[rows].tolist(), f"effects {code}", count + 1)
         column = iter(z.T)
         for name, (mean, sd, low, high) in condition.set.items():
             theta[name][rows] = _truncated(next(column), mean, sd, low, high)

@@ -26,8 +26,8 @@ LABEL_SETS = (
     LabelSet("condition", "simulated", CLASSES),
     LabelSet("finding", "simulated", (*FINDINGS, "NORM")),
 )
-"""rhythm: what drives the atria, or the ventricles where these have their own (PACE, BIGU). condition: normal, arrhythmia,
-conduction disturbance, ectopy, hypertrophy, ST change. finding: the single findings."""
+"""rhythm: the sinus node's where that drives the atria (AV block is a finding), else what there is. condition:
+arrhythmia, conduction disturbance, ectopy, hypertrophy, normal, ST change. finding: the single findings."""
 
 _RHYTHM_WORDS = {"SR": "sinus rhythm"}
 _BRADYCARDIA, _TACHYCARDIA = 50.0, 100.0

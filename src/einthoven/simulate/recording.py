@@ -1,7 +1,7 @@
 """A block of recordings from end to end: patients, beats, dipole, leads, noise, truth, Records.
 
-`block` is the only door; `record` makes one recording of a wanted kind. Array code over the recordings of a block; every
-result is the same in any block. Letters: B recordings, K slots for beats, N waves of one kind, W window, T samples.
+`block` makes recordings of a world; `record` makes one of a wanted kind. Array code over the recordings of a block, yet
+every result is the same in any block. Letters: B recordings, N waves of one kind, T samples.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from einthoven.core.errors import RecipeError, nearest
+from einthoven.core.errors import LeadError, RecipeError, nearest
 from einthoven.core.facts import Event, Fact, Waves
-from einthoven.core.leads import STANDARD, known
+from einthoven.core.leads import STANDARD, known, resolve
 from einthoven.core.record import Record
 from einthoven.simulate import background, reading, truth
 from einthoven.simulate.dipole import BEFORE, SPAN, Shapes, levels, p_class, qrs_class, shapes, windows
@@ -25,6 +25,8 @@ from einthoven.simulate.world import World, uniforms
 
 AT_ONCE = 16
 """Recordings of ten seconds worked on together: few enough to stay in the cache, enough to amortise array calls."""
+
+LEADS = resolve(STANDARD)
 
 KINDS: dict[str, tuple[str, ...]] = {
     "sinus": (), "tachycardia": ("STACH",), "bradycardia": ("SBRAD",), "sinus-arrhythmia": ("SARRH",),
@@ -80,6 +82,9 @@ def record(
     world = World(seed=seed, rate=rate, seconds=seconds, noise=noise)
     whole = next(block(world, [(0, 0)], force=KINDS[kind]))
     wanted = [known(name, "simulate") for name in leads]
+    for name in wanted:
+        if name not in LEADS:
+            raise LeadError("simulate", f"lead {name} is not made", expected=f"of {' '.join(LEADS)}", reason="lead")
     place = [whole.leads.index(name) for name in wanted]
     return Record(
         whole.key, tuple(wanted), whole.signal[place], whole.rate, whole.subject,
@@ -122,7 +127,7 @@ def _some(
             *reading.person(world, group, b), *reading.labels(world, readings, b, rate), *reading.latent(group, b),
             *marks.facts(b, world), *spikes,
         )  # fmt: skip
-        yield Record(world.key(patient, visit), STANDARD, signal[b], world.rate, world.subject(patient), facts)
+        yield Record(world.key(patient, visit), LEADS, signal[b], world.rate, world.subject(patient), facts)
 
 
 def _waves(
@@ -137,7 +142,7 @@ def _waves(
     chest = 2 * np.pi * uniforms(world.seed, group.keys, "breath", 1)
     duration = np.take_along_axis(heart.qrs_seconds, qrs_class(found.kind), axis=1)
     j = found.qrs + duration
-    # The QT of a wide beat is longer by most of what its QRS is wider (JT stays; Bogossian 2014 takes half).
+    # The QT of a wide beat is longer by half of what its QRS is wider (Bogossian 2014).
     qt = group.theta["qtc"][:, None] / 1000 * np.cbrt(found.rr) + 0.5 * (duration - heart.qrs_seconds[:, :1])
     for wave, source, origin, unit, rows, kinds in (
         ("p", ATRIA, found.p, np.broadcast_to(heart.p_seconds[:, None], j.shape), heart.p, p_class(found.kind)),

@@ -1,7 +1,8 @@
 """When each beat comes: one RR process a rhythm, as array code over the recordings that have it.
 
-A beat is a row of `Beats`: where P and QRS begin, what it is, and the RR interval that the QT follows. Times are seconds
-from the start of the recording; simulation starts two seconds earlier, so that the first samples are like all others.
+A beat is an entry of `Beats`: where P and QRS begin, what it is, and the RR interval that the QT follows. Times are
+seconds from the start of the recording; simulation starts two seconds earlier, so that the first samples are like all
+others.
 Letters: B recordings, K slots for beats (unused ones have neither P nor QRS). Sources: McSharry 2003 (RR with
 respiratory and Mayer peaks), Clifford 2010 (abnormal rhythms); AF as arrivals after a refractory time.
 """
@@ -55,9 +56,8 @@ def beats(world: World, group: People) -> tuple[Beats, np.ndarray]:
     """
     slots = math.ceil((world.seconds + 2 * LEAD_IN) * FASTEST / 60)
     count = len(group.keys)
-    out = Beats(
-        *(np.full((count, slots), np.nan) for _ in range(2)), np.zeros((count, slots), int), np.ones((count, slots))
-    )
+    shape = count, slots
+    out = Beats(np.full(shape, np.nan), np.full(shape, np.nan), np.zeros(shape, int), np.ones(shape))
     atrial = np.zeros((count, 3))
     chance = _Chance(
         uniforms(world.seed, group.keys, "rhythm", 16),
@@ -240,4 +240,5 @@ def _coupling(theta: dict[str, np.ndarray], kind: np.ndarray, rr: np.ndarray) ->
 def _sorted(found: Beats) -> Beats:
     first = np.fmin(found.p, found.qrs)
     order = np.argsort(np.where(np.isnan(first), np.inf, first), axis=1, kind="stable")
-    return Beats(*(np.take_along_axis(a, order, 1) for a in (found.p, found.qrs, found.kind, found.rr)))
+    p, qrs, kind, rr = (np.take_along_axis(a, order, 1) for a in (found.p, found.qrs, found.kind, found.rr))
+    return Beats(p, qrs, kind, rr)

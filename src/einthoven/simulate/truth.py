@@ -1,8 +1,8 @@
 """Where waves begin and end: the 5 % rule, per lead and for all leads.
 
-In one lead a wave begins and ends where its own noise-free potential first and last exceeds 5 % of its peak. For all leads
-it begins with the earliest and ends with the latest lead in which its peak exceeds 20 microvolts. Letters: N waves, L leads,
-W samples of a window that holds the whole wave.
+In one lead a wave begins and ends where its own noise-free potential first and last exceeds 5 % of its peak. For all
+leads it begins with the earliest and ends with the latest lead in which its peak exceeds 20 microvolts. Letters:
+N waves, L leads, W samples of a window that holds the whole wave.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The dials of a simulated world, and random numbers that depend only on who and what for.
 
-Every draw is keyed by (seed, patient or recording, purpose), so a recording is the same in any block, in any order and on
-any number of workers. Letters: B recordings of a block, N draws.
+Every draw is keyed by (seed, patient or recording, purpose), so a recording is the same in any block, in any order and
+on any number of workers. Letters: B recordings of a block.
 """
 
 from __future__ import annotations
@@ -56,9 +56,13 @@ class World:
             value = getattr(self, name)
             if not (math.isfinite(value) and low <= value <= high):
                 raise RecipeError("simulated", f"{name} is out of range", expected=f"{low} to {high}", got=value)
-        for code in self.prevalence:
+        for code, factor in self.prevalence.items():
             if code not in conditions():
                 raise RecipeError("simulated", f"no condition called '{code}'", fix=nearest(code, conditions()))
+            if not 0 <= factor < math.inf:
+                raise RecipeError(
+                    "simulated", f"prevalence of {code} is out of range", expected="0 or more", got=factor
+                )
 
     @property
     def samples(self) -> int:

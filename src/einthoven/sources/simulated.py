@@ -25,7 +25,7 @@ class Simulated:
         patients: how many people; they have about 1.5 recordings each.
         seed: another seed is another hospital. Subjects of different seeds are different people.
         rate: hertz. seconds: length of each recording.
-        noise: factor on wander, mains, muscle and motion. band: edges in hertz of the device's filter, 0 for an open end.
+        noise: factor on wander, mains, muscle and motion. band: edges in hertz of the device's filter, 0 for open.
         reader_noise: share of findings that a reader overlooks or mistakes.
         missing: share of recordings without age, and without sex.
         prevalence: factor by code of a condition, for example {"AFIB": 2}.
