@@ -26,7 +26,7 @@ ROW_SECONDS, COLUMNS, PULSE_SECONDS = 10.0, 4, 0.2
 SQUARE, MARGIN, HEADER, FOOTER = 5.0, 5.0, 15.0, 11.0
 MOST_ROWS = 24
 """Rows of one drawing: 10 s of 24 leads, 20 s of 12 leads, 4 minutes of one lead. A note names what is left out."""
-MOST_MV = 3.0
+MOST_MV = 5.0
 """A row makes room for this much above and below its middle; what is higher runs into its neighbours."""
 STEP = 0.2
 """Finest horizontal step, below the width of the pen: of the samples within one, the lowest and the highest stay."""
