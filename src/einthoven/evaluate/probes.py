@@ -7,6 +7,7 @@ part and the model is the one fitted on the training part. Shapes: N rows, D fea
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -68,12 +69,16 @@ def fit(
     return Linear(kind, mean_D, scale_D, weight_KD, bias_K, best, path.untrained, tuple(flags))
 
 
+Model = tuple[np.ndarray, np.ndarray]
+"""Weights (K, D) and biases (K)."""
+
+
 class _Path:
     """The models along a grid of penalties, with their validation figures."""
 
     def __init__(self, x_ND: np.ndarray, y_NK: np.ndarray, v_MD: np.ndarray, v_MK: np.ndarray, kind: Kind) -> None:
         self.x_ND, self.y_NK, self.v_MD, self.v_MK, self.kind = x_ND, y_NK, v_MD, v_MK, kind
-        self.models: dict[float, tuple[np.ndarray, np.ndarray]] = {}
+        self.models: dict[float, Model] = {}
         self.figure: dict[float, float] = {}
         self.unconverged: dict[float, int] = {}
         self.edge = False
@@ -104,11 +109,10 @@ class _Path:
         return max(stronger_first, key=lambda penalty: self.figure[penalty])
 
     def _fit_all(self, penalties: tuple[float, ...] | list[float]) -> None:
-        for penalty in sorted(penalties):
-            model = self._ridge(penalty) if self.kind == "value" else self._logistic(penalty)
+        fit = self._ridge if self.kind == "value" else self._logistic
+        for penalty, model in fit(sorted(penalties)):
             self.models[penalty] = model
-            score_MK = self.v_MD @ model[0].T + model[1]
-            self.figure[penalty] = self._judge(score_MK)
+            self.figure[penalty] = self._judge(self.v_MD @ model[0].T + model[1])
 
     def _judge(self, score_MK: np.ndarray) -> float:
         if self.kind == "value":
@@ -121,39 +125,37 @@ class _Path:
         figures = [figure for figure in figures if not np.isnan(figure)]
         return float(np.mean(figures)) if figures else 0.5
 
-    def _logistic(self, penalty: float) -> tuple[np.ndarray, np.ndarray]:
+    def _logistic(self, penalties: list[float]) -> Iterator[tuple[float, Model]]:
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.linear_model import LogisticRegression
 
         K, D = self.y_NK.shape[1], self.x_ND.shape[1]
-        weight_KD, bias_K, failures = np.zeros((K, D)), np.zeros(K), 0
+        weight_PKD, bias_PK = np.zeros((len(penalties), K, D)), np.zeros((len(penalties), K))
+        self.unconverged |= dict.fromkeys(penalties, 0)
         for k in range(K):
             known = ~np.isnan(self.y_NK[:, k])
             y_N = self.y_NK[known, k]
             if k in self.untrained:
                 share = np.clip(y_N.mean() if len(y_N) else 0.5, 1e-6, 1 - 1e-6)
-                bias_K[k] = np.log(share / (1 - share))
+                bias_PK[:, k] = np.log(share / (1 - share))
                 continue
             x_ND = self.x_ND if known.all() else self.x_ND[known]
             # Newton reaches the optimum of the same convex objective to 1e-6 in a few steps; with more features than
-            # rows its Hessian is large, and L-BFGS is quicker.
+            # rows its Hessian is large, and L-BFGS is quicker. Each penalty begins at the solution of the one before.
             solver = "newton-cholesky" if len(x_ND) > D else "lbfgs"
-            model = LogisticRegression(C=penalty, solver=solver, tol=1e-6, max_iter=2000)
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", ConvergenceWarning)
-                try:
-                    model.fit(x_ND, y_N)
-                except ConvergenceWarning:
-                    failures += 1
-                    warnings.simplefilter("ignore", ConvergenceWarning)
-                    model.fit(x_ND, y_N)
-            weight_KD[k], bias_K[k] = model.coef_[0], model.intercept_[0]
-        self.unconverged[penalty] = failures
-        return weight_KD, bias_K
+            model = LogisticRegression(solver=solver, tol=1e-6, max_iter=2000, warm_start=True)
+            for p, penalty in enumerate(penalties):
+                with warnings.catch_warnings(record=True) as caught:
+                    warnings.simplefilter("always", ConvergenceWarning)
+                    model.set_params(C=penalty).fit(x_ND, y_N)
+                self.unconverged[penalty] += any(issubclass(one.category, ConvergenceWarning) for one in caught)
+                weight_PKD[p, k], bias_PK[p, k] = model.coef_[0], model.intercept_[0]
+        yield from zip(penalties, zip(weight_PKD, bias_PK, strict=True), strict=True)
 
-    def _ridge(self, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+    def _ridge(self, penalties: list[float]) -> Iterator[tuple[float, Model]]:
         from sklearn.linear_model import Ridge
 
         known = ~np.isnan(self.y_NK[:, 0])
-        model = Ridge(alpha=alpha).fit(self.x_ND[known], self.y_NK[known, 0])
-        return np.atleast_2d(model.coef_), np.atleast_1d(model.intercept_)
+        for alpha in penalties:
+            model = Ridge(alpha=alpha).fit(self.x_ND[known], self.y_NK[known, 0])
+            yield alpha, (np.atleast_2d(model.coef_), np.atleast_1d(model.intercept_))
