@@ -42,7 +42,6 @@ def test_a_layout_comes_whole_out_of_json(layout: Layout):
         {"rate": float("nan")},
         {"seconds": -1},
         {"seconds": float("inf")},
-        {"band": (0.0, 0.0)},
         {"band": (40.0, 0.5)},
         {"band": (0.5, 60.0)},
         {"band": (50.0, 0.0)},
@@ -70,3 +69,7 @@ def test_a_recipe_may_say_every_setting_of_a_layout_and_nothing_else():
     assert Layout(**recipe.check(Layout, {"leads": ["II"], "rate": 250}, "x.toml [layout]")).leads == ("II",)
     with pytest.raises(RecipeError, match="no key 'lead'; did you mean leads"):
         recipe.check(Layout, {"lead": ["II"]}, "x.toml [layout]")
+
+
+def test_a_band_open_at_both_ends_is_no_filter():
+    assert Layout(band=(0, 0)) == Layout(band=None)

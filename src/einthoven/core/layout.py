@@ -21,7 +21,7 @@ class Layout:
         leads: canonical names in order, or `["any"]` for one lead whatever its name.
         rate: samples per second.
         seconds: length of a window.
-        band: edges of the zero-phase band-pass in hertz, low then high (0 = open end); None for no filter.
+        band: edges of the zero-phase band-pass in hertz, low then high (0 = open end); None, or both 0, for no filter.
         order: order of the Butterworth whose |H|^2 is the gain.
         scale: `none` keeps millivolts; `per_lead` and `per_record` are z-scores over valid samples; `fixed` divides by
             `divisor` millivolts.
@@ -42,7 +42,8 @@ class Layout:
         put(self, "leads", leads)
         put(self, "rate", float(self.rate))
         put(self, "seconds", float(self.seconds))
-        put(self, "band", tuple(float(edge) for edge in self.band) if self.band else None)
+        band = tuple(float(edge) for edge in self.band or ())
+        put(self, "band", None if band in ((), (0.0, 0.0)) else band)  # TOML has no word for None
         if not leads or len(set(leads)) < len(leads) or (ANY in leads and len(leads) > 1):
             raise LayoutError("layout", "leads are unusable", expected="each lead once, or any alone", got=list(leads))
         if not (0 < self.rate < math.inf and 0 < self.seconds < math.inf and self.samples):
