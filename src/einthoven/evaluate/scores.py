@@ -105,6 +105,8 @@ def compare(
     a, b = read(predictions_a, task_name), read(predictions_b, task_name)
     b = aligned(a, b, task_name)
     metric = metric or ("mae" if kind == "value" else "auroc")
+    if metric not in METRICS:
+        raise TaskError(task_name, f"no metric called '{metric}'", fix=nearest(metric, METRICS), reason="metric")
     asked = Asked(kind, _listed(a, kind, min_positive), task_name, seed, metric)
     if kind == "value" and label == "macro" and len(a.labels) == 1:
         label = a.labels[0]
@@ -113,7 +115,10 @@ def compare(
     p_permutation = _permuted(a, b, matched, labels, metric, permutations, task_name, seed)
     boot = draw(a, _two_classes(a, asked), task_name=task_name, seed=seed, resamples=resamples)
     found_a, found_b = resample(a, boot, asked), resample(b, boot, asked)
-    _refuse_unknown(found_a, labels, metric, task_name)
+    have = {of for of, name in (*found_a.figures, *found_a.reasons) if name == metric}
+    for one in labels:
+        if one not in have:
+            raise TaskError(task_name, f"no {metric} of '{one}'", fix=nearest(one, have), reason="metric")
     a_KSC = _stack(found_a, labels, metric)[:, [one for one, _ in matched]]
     b_KSC = _stack(found_b, labels, metric)[:, [two for _, two in matched]]
     d_SC = (a_KSC - b_KSC).mean(axis=0)
@@ -205,16 +210,6 @@ def _counts_and_df(
     if metric == "f1_challenge2017":
         return counts, min(count(table, [code]).m for code in SCORED_2017) - 1
     return counts, (counts.subjects if kind == "value" or label in ("micro", "all") else counts.m) - 1
-
-
-def _refuse_unknown(found: Resampled, labels: list[str], metric: str, where: str) -> None:
-    have = {name for _, name in found.figures}
-    if metric not in have:
-        raise TaskError(where, f"no metric called '{metric}'", fix=nearest(metric, have), reason="metric")
-    of = {label for label, name in found.figures if name == metric} | {"macro"}
-    for label in labels:
-        if label not in of:
-            raise TaskError(where, f"no {metric} of '{label}'", fix=nearest(label, of), reason="metric")
 
 
 def _pairs(

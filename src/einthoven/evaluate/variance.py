@@ -65,8 +65,11 @@ def combine(per_run_S: np.ndarray, resamples_R: np.ndarray, df: float) -> Varian
 def macro_df(resamples_KR: np.ndarray, m_K: np.ndarray) -> float:
     """Degrees of freedom nu of a mean over labels: (sum v_k)^2 / sum(v_k^2 / (m_k - 1)), v_k the bootstrap variances.
 
-    A macro mean is only as certain as its rarest label. Labels that do not vary at all leave m - 1 of the rarest one.
+    A macro mean is only as certain as its rarest label. Labels that do not vary at all leave m - 1 of the rarest one;
+    one that is never defined leaves NaN.
     """
+    if np.isnan(resamples_KR).all(axis=1).any():
+        return float("nan")
     v_K = np.nanvar(resamples_KR, axis=1, ddof=1)
     if v_K.sum() == 0:
         return float(m_K.min() - 1)
