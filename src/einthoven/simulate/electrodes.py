@@ -18,8 +18,9 @@ from einthoven.simulate.world import World, normals
 VENTRICLES, ATRIA = slice(0, 3), slice(3, 6)
 """Which of the six components of the dipoles are whose."""
 
-TRIANGLE = np.array([[-1 / 2, -np.sqrt(3) / 6, 0], [1 / 2, -np.sqrt(3) / 6, 0], [0, np.sqrt(3) / 3, 0]])
-"""Potentials of R, L, F for a unit dipole: I = x, II = x/2 + y*sqrt(3)/2, aVF = y*sqrt(3)/2 (Einthoven 1913)."""
+TRIANGLE = np.array([[-0.46, -np.sqrt(3) / 6, 0], [0.46, -np.sqrt(3) / 6, 0], [0, np.sqrt(3) / 3, 0]])
+"""Potentials of R, L, F for a unit dipole. Einthoven's equilateral triangle has 1/2 for 0.46; lead I sees the dipole a
+little less (Burger 1946 has the direction; the size is set so that lead I of normals is as in PTB-XL)."""
 
 CHEST = np.array(
     [[-5.6, -2.9, 6.6], [-0.2, -2.8, 6.0], [1.5, -1.0, 7.1], [5.1, 1.8, 6.9], [8.5, 3.1, 3.4], [9.8, 3.9, 0.5]]
