@@ -10,14 +10,18 @@ import bench
 from bench._run import Bench, machine, run
 
 
+def every() -> list[Bench]:
+    """The figures of all topics."""
+    topics = [module.name for module in pkgutil.iter_modules(bench.__path__) if not module.name.startswith("_")]
+    return [figure for topic in topics for figure in importlib.import_module(f"bench.{topic}").benches()]
+
+
 def main(wanted: list[str]) -> int:
-    figures: list[Bench] = []
-    for module in pkgutil.iter_modules(bench.__path__):
-        if not module.name.startswith("_"):
-            figures += importlib.import_module(f"bench.{module.name}").benches()
+    figures = every()
     chosen = [figure for figure in figures if not wanted or figure.name.startswith(tuple(wanted))]
     if not chosen:
-        print(f"bench: no figure called {' '.join(wanted)}; there are: {' '.join(f.name for f in figures)}")
+        there = " ".join(figure.name for figure in figures)
+        print(f"bench: no figure called {' '.join(wanted)}; there are: {there}", file=sys.stderr)
         return 2
     print(machine(), file=sys.stderr)
     missed = [line for line in map(run, chosen) if line["goal"] is not None and line["ratio"] < line["goal"]]
