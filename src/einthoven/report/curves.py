@@ -74,7 +74,8 @@ def interval(value: float | None, low: float | None, high: float | None, axis: S
     parts = [_line(axis.across(t), 0, axis.across(t), ROW, "zero" if t == 0 else "guide") for t in axis.ticks]
     if low is not None and high is not None:
         parts.append(_line(axis.across(low), middle, axis.across(high), middle, f"whisker {colour}"))
-    if value is not None and not axis.low <= value <= axis.high:
+    hair = 1e-6 * (axis.high - axis.low)  # ends are rounded
+    if value is not None and not axis.low - hair <= value <= axis.high + hair:
         way = -1 if value < axis.low else 1
         arrow = tag("path", d=f"M{6 * way} 0L{-3 * way} -4.5V4.5Z", class_=f"point {colour}")
         parts.append(tag("svg", arrow, x=axis.across(value), y=middle))

@@ -1,0 +1,119 @@
+"""An evaluation folder made as `evaluate` makes one, with names from strangers, and a parser of the page's tables."""
+
+from __future__ import annotations
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from einthoven.core.leads import STANDARD
+from einthoven.core.record import Record
+from einthoven.evaluate import tables
+from tests.data.given import cohort_of, wavy
+
+ARM = "simclr <b>&\"'"
+RARE = "rare"
+LABELS = ("A&B", "<script>alert(1)</script>", RARE)
+TASK = "given/label"
+RUNS = {ARM: ("arm", 3), "prior only": ("reference", 1), "random encoder": ("reference", 3)}
+COUNTS = {"train": 60, "validation": 60, "test": 120}
+COMMAND = "einthoven evaluate 'a <run>' cohort --task label"
+
+
+def key(i: int) -> str:
+    return f"patient-Jane-Doe-{i:03d}"
+
+
+def evaluation(folder: Path, labelled: tuple[str, ...] = ("1.0", "0.1")) -> Path:
+    """Predictions of three arms on a real small cohort, scored by the program; the folder of the evaluation."""
+    records = [Record(key(i), STANDARD, wavy(12, 300, seed=i), 100, subject=f"s{i}") for i in range(240)]
+    cohort = cohort_of(records, folder)
+    parts = np.repeat(list(COUNTS), list(COUNTS.values()))
+    draw = np.random.default_rng(0)
+    truth = (draw.random((240, 3)) < (0.4, 0.3, 0.03)).astype(float)
+    out = folder / "evaluation"
+    for share in labelled:
+        for arm, (role, runs) in RUNS.items():
+            for run in range(runs):
+                noise = {ARM: 0.6, "random encoder": 2.5}.get(arm)
+                score = np.full((240, 3), 0.3)
+                if noise is not None:
+                    score = 1 / (1 + np.exp(3 - 4 * truth - noise * draw.normal(0, 1, (240, 3))))
+                cell = {
+                    "arm": arm, "role": role, "seed": run, "task": TASK, "kind": "multilabel", "split": "official",
+                    "probe": "linear", "labelled": share, "draw": run, "features": "embedding", "fingerprint": "f",
+                    "facts": _facts(cohort, arm, role),
+                }  # fmt: skip
+                _write(out / "cells" / f"{len(list(out.glob('cells/*'))):03d}", cell, parts, truth, score)
+    tables.write(out, COMMAND, resamples=50)
+    return out
+
+
+def _facts(cohort: Any, arm: str, role: str) -> dict[str, Any]:
+    card = {"parameters": 1634816, "data": {"records": 60, "subjects": 60}, "training": {"steps": 2400, "batch": 64}}
+    said = {
+        "path": str(cohort.path), "fingerprint": cohort.fingerprint, "source": cohort.card["source"],
+        "counts": cohort.card["counts"],
+    }  # fmt: skip
+    facts = {"cohort": said, "untrained": [RARE], "flags": []}
+    return facts | ({"card": card, "checkpoint": "c" * 64, "effective_rank": 7.25} if role == "arm" else {})
+
+
+def _write(place: Path, cell: dict[str, Any], parts: np.ndarray, truth: np.ndarray, score: np.ndarray) -> None:
+    place.mkdir(parents=True)
+    (place / "cell.json").write_text(json.dumps(cell))
+    n, K = truth.shape
+    pl.DataFrame({
+        "key": np.repeat([key(i) for i in range(n)], K), "subject": np.repeat(np.arange(n), K),
+        "split": ["official"] * (n * K), "part": np.repeat(parts, K), "label": list(LABELS) * n,
+        "truth": truth.ravel(), "score": score.ravel(), "run": [f"{cell['arm']}#{cell['seed']}"] * (n * K),
+    }).write_parquet(place / "predictions.parquet")  # fmt: skip
+
+
+class Page(HTMLParser):
+    """What a browser would see: the tables as texts, and all elements; refuses tags that are not closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tables: list[list[list[str]]] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert not self._open, self._open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag == "table":
+            self.tables.append([])
+        elif tag == "tr":
+            self.tables[-1].append([])
+        elif tag in ("td", "th"):
+            self.tables[-1][-1].append("")
+        if tag not in ("meta", "br"):
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self._open:
+            self.words.append(data)
+        if ("td" in self._open or "th" in self._open) and "svg" not in self._open:
+            self.tables[-1][-1][-1] += data
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    def table(self, *heading: str) -> list[list[str]]:
+        """The first table with all these column heads."""
+        return next(t for t in self.tables if set(heading) <= set(t[0]))
