@@ -47,7 +47,8 @@ class Record:
     def __post_init__(self) -> None:
         put = object.__setattr__
         put(self, "leads", resolve(self.leads, self.key))
-        put(self, "signal", np.ascontiguousarray(self.signal, dtype=np.float32))
+        with np.errstate(over="ignore"):  # what float32 cannot hold is far out of range, and refused as such
+            put(self, "signal", np.ascontiguousarray(self.signal, dtype=np.float32))
         put(self, "rate", float(self.rate))
         put(self, "facts", tuple(self.facts))
         self._check()

@@ -1,7 +1,7 @@
 """How a text file with numbers is laid out: separator, decimal mark, heading. Told from its first lines.
 
-Separators are tried in the order ; tab , and blanks: the first that gives rows of one length with a column of numbers
-is taken. A comma is a decimal mark only where it does not separate.
+Separators are tried in the order ; tab , and blanks. The first is taken that gives rows of one length with numbers
+everywhere, else the first with a column of numbers. A comma is a decimal mark only where it does not separate.
 """
 
 from __future__ import annotations
@@ -66,11 +66,9 @@ def dialect_of(text: str) -> Dialect | None:
     while skip < len(lines) and (not lines[skip].strip() or lines[skip].lstrip().startswith(("#", "sep="))):
         skip += 1
     rows = [line for line in lines[skip:] if line.strip()]
-    for separator in (";", "\t", ",", " ", "\n"):
-        found = _try(rows, separator, skip)
-        if found:
-            return found
-    return None
+    found = [dialect for separator in (";", "\t", ",", " ", "\n") if (dialect := _try(rows, separator, skip))]
+    whole = [dialect for dialect in found if len(dialect.numeric) == dialect.columns]
+    return next(iter(whole + found), None)
 
 
 def _try(rows: list[str], separator: str, skip: int) -> Dialect | None:

@@ -185,6 +185,7 @@ def _numbers(data: bytes, dialect: Dialect, columns: list[int], path: Path) -> n
     import polars as pl
 
     body = b"\n".join(data.rstrip().split(b"\n", dialect.skip)[dialect.skip :])
+    body = body.replace(b'"', b"")  # numbers need no quotes, and polars 2.1 panics on stray ones
     if dialect.separator == " ":
         body = re.sub(rb"[ \t]*\n[ \t]*", b"\n", re.sub(rb"[ \t]+", b" ", body.strip()))
     rows = body.count(b"\n") + 1
@@ -201,9 +202,10 @@ def _numbers(data: bytes, dialect: Dialect, columns: list[int], path: Path) -> n
     try:
         frame = pl.read_csv(
             io.BytesIO(body), has_header=False, separator=separator, decimal_comma=dialect.decimal_comma,
-            columns=columns, schema={f"{i}": pl.Float64 for i in range(dialect.columns)}, null_values=list(MISSING[1:]),
+            quote_char=None, columns=columns, null_values=list(MISSING[1:]),
+            schema={f"{i}": pl.Float64 for i in range(dialect.columns)},
         )  # fmt: skip
-    except pl.exceptions.PolarsError as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise _culprit(body, dialect, columns, path) from error
     if frame.height != rows:
         raise _culprit(body, dialect, columns, path)
@@ -229,7 +231,10 @@ def _culprit(body: bytes, dialect: Dialect, columns: list[int], path: Path) -> F
                     path, f"row {number}, column '{name}' is no number", expected="a number", got=cells[i][:40],
                     fix="choose the signal with --column", reason="damaged",
                 )  # fmt: skip
-    return FormatError(path, "cannot be read as a table", expected="a number in each cell", reason="damaged")
+    return FormatError(
+        path, "cannot be read as a table", expected="a number in each cell",
+        fix="write it without quotes", reason="damaged",
+    )  # fmt: skip
 
 
 def _refuse_clock(table_TC: np.ndarray, dialect: Dialect, columns: list[int], path: Path) -> None:
