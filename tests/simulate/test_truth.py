@@ -11,8 +11,9 @@ from einthoven.core.leads import STANDARD
 from einthoven.simulate import World, block, record, truth
 from einthoven.simulate.dipole import p_class, qrs_class, shapes
 from einthoven.simulate.electrodes import channels, lead_field, leads
+from einthoven.simulate.marks import Marks
 from einthoven.simulate.patients import people
-from einthoven.simulate.rhythm import beats
+from einthoven.simulate.rhythm import Beats, beats
 
 
 def waves(ecg, name="truth.waves"):
@@ -114,6 +115,17 @@ def test_the_axis_is_that_of_the_areas_of_the_noise_free_signal():
     on, off = (waves(ecg, "truth.waves.global")[f"qrs_{end}"][3] for end in ("on", "off"))
     one, two = (ecg.signal[i, on - 5 : off + 6] - ecg.signal[i, on - 5] for i in (0, 1))
     assert values(ecg)["axis"] == pytest.approx(truth.axis_degrees(one.sum(), two.sum()), abs=6)  # ST joins at the end
+
+
+def test_a_qrs_that_points_to_the_front_has_no_frontal_axis():
+    never = np.full((1, 1), np.nan)
+    nobody = Beats(never, never, np.zeros((1, 1), int), np.ones((1, 1)))
+    projection = np.zeros((1, 12, 3))
+    projection[0, :6, :2] = [(1, 0), (0.5, 0.87), (-0.5, 0.87), (-0.75, -0.43), (0.75, -0.43), (0, 0.87)]
+    projection[0, 6:, 2] = 1
+    front, oblique = Marks.empty(nobody, np.array([[[0.04, 0.0, 1.0], [0.06, 0.0, 1.0]]]), projection).axis[0]
+    assert np.isnan(front)
+    assert oblique == pytest.approx(0, abs=0.5)
 
 
 def test_heart_rate_is_sixty_over_the_median_interval_between_peaks():
