@@ -175,6 +175,12 @@ def test_a_full_disk_or_a_locked_folder_is_the_users_to_mend(code: int, calls, c
     assert len(err.splitlines()) == 1
 
 
+def test_a_full_disk_is_recognised_in_the_words_of_the_libraries_that_write(calls, capsys):
+    calls.result = RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)")
+    assert cli.main(["pretrain", *COMMANDS["pretrain"]]) == 2
+    assert "cannot be read or written, got No space left on device" in capsys.readouterr().err
+
+
 def test_another_system_error_is_a_bug(calls, capsys):
     calls.result = ProcessLookupError(errno.ESRCH, "no such process")
     assert cli.main(["prepare", *COMMANDS["prepare"]]) == 70
@@ -203,6 +209,7 @@ def test_a_missing_extra_names_the_one_command_that_brings_it(calls, capsys):
         (["evaluate", "run", "--task", "t", "--out", "o"], "cohort"),
         (["evaluate", "run", "cohort", "--out", "o"], "--task"),
         (["evaluate", "run", "cohort", "--task", "t", "--out", "o", "--features", "pixels"], "pixels"),
+        (["report", "--out", "page.html"], "evaluation folder"),
         (["predict", "a.hea"], "--checkpoint"),
         (["demo", "--seed", "x"], "x"),
         (["--json"], "--json"),

@@ -23,7 +23,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 
 from einthoven import __version__
 from einthoven.core.errors import BUG, DONE, EinthovenError, ExtraError, Interrupted, OutputError, RecipeError
-from einthoven.core.output import UNWRITABLE
+from einthoven.core.output import why_unwritable
 
 RESUMABLE = ("prepare", "pretrain", "evaluate", "demo")
 
@@ -116,7 +116,7 @@ def pretrain(
     smoke: Smoke = False, json: Json = False,
 ) -> int:  # fmt: skip
     """Train an encoder as a recipe says. Stopped at any moment, the same command ends with the same weights."""
-    return _run("pretrain", json, recipe, out=out, set=sets, smoke=smoke, progress=True)
+    return _run("pretrain", json, recipe, out=out, set=sets, smoke=smoke)
 
 
 @app.command(
@@ -155,6 +155,8 @@ def report(
     json: Json = False,
 ) -> int:  # fmt: skip
     """Tables with intervals, label-efficiency curves, reliability and ECGs on paper, on one page."""
+    if not dirs:
+        raise RecipeError("report", "needs an evaluation folder", fix=_help("report"))
     return _run("report", json, dirs, out=out)
 
 
@@ -259,11 +261,10 @@ def _explain(verb: str, error: BaseException) -> EinthovenError | None:
             return Interrupted(verb, "interrupted", fix=goes_on, reason="interrupted")
         case ImportError():
             return ExtraError.behind(verb, error)
-        case OSError() if error.errno in UNWRITABLE:
-            return OutputError(
-                error.filename or verb, "cannot be read or written", got=error.strerror or error,
-                fix="look at the permissions and the free space, or choose another place", reason="output",
-            )  # fmt: skip
+    if reason := why_unwritable(error):
+        where = getattr(error, "filename", None) or verb
+        fix = "look at the permissions and the free space, or choose another place"
+        return OutputError(where, "cannot be read or written", got=reason, fix=fix, reason="output")
     return None
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
 
 from einthoven.core.errors import OutputError
-from einthoven.core.output import UNWRITABLE, replaced, replaced_file, writing
+from einthoven.core.output import UNWRITABLE, replaced, replaced_file, why_unwritable, writing
 
 
 def leftovers(folder: Path) -> list[str]:
@@ -71,6 +73,53 @@ def test_a_full_disk_and_its_kin_become_an_output_error(code: int):
         raise OSError(code, "the system's words")
 
 
+full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, where every write meets a full disk")
+
+
+def write_numpy(place: Path) -> None:
+    with place.open("wb") as stream:
+        np.zeros(100_000).tofile(stream)
+
+
+def write_parquet(place: Path) -> None:
+    pl.DataFrame({"a": np.random.default_rng(0).normal(size=100_000)}).write_parquet(place)
+
+
+def write_csv(place: Path) -> None:
+    pl.DataFrame({"a": np.arange(100_000)}).write_csv(place)
+
+
+def write_text(place: Path) -> None:
+    place.write_text("x" * 100_000)
+
+
+@full
+@pytest.mark.parametrize("write", [write_numpy, write_parquet, write_csv, write_text])
+def test_a_full_disk_is_seen_whatever_library_writes(write):
+    with pytest.raises(OutputError, match="No space left on device"), writing("place"):
+        write(Path("/dev/full"))
+
+
+def test_the_words_of_safetensors_for_a_full_disk_are_understood():
+    error = RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)")
+    assert why_unwritable(error) == "No space left on device"
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("3 requested and 2 written"), OSError("odd"), RuntimeError("(os error 2)")]
+)
+def test_other_errors_are_not_taken_for_a_full_disk(error: Exception):
+    assert why_unwritable(error) is None
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a system whose /proc takes no files")
+@pytest.mark.parametrize("kind", [replaced, replaced_file])
+@pytest.mark.parametrize("place", ["/proc/out.csv", "/proc/no/such/out.csv"])
+def test_a_place_where_nothing_can_be_made_is_refused(kind, place: str):
+    with pytest.raises(OutputError, match="cannot be written"), kind(place) as scratch:
+        scratch.write_text("x")
+
+
 def test_a_missing_input_is_not_blamed_on_the_output():
-    with pytest.raises(FileNotFoundError), writing("place"):
-        raise FileNotFoundError(errno.ENOENT, "no such file", "input.csv")
+    with pytest.raises(FileNotFoundError), writing("folder/place"):
+        raise FileNotFoundError(errno.ENOENT, "no such file", "folder/input.csv")
