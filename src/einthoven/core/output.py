@@ -94,5 +94,5 @@ def why_unwritable(error: BaseException, place: Path | None = None) -> str | Non
     if code == errno.ENOENT and place is not None and isinstance(error, OSError):
         named = Path(str(error.filename or text.rpartition(": ")[2]))
         if named in (place, *place.parents) or str(named).startswith(str(place.parent / f".{place.stem}")):
-            return os.strerror(code)
+            return os.strerror(errno.ENOENT)
     return None
