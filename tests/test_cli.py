@@ -6,6 +6,7 @@ import errno
 import inspect
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -288,6 +289,26 @@ def test_a_reader_that_has_seen_enough_is_no_error():
     assert process.stderr.read() == b""
     assert process.wait(60) == 0
     process.stderr.close()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_control_c_ends_a_running_command_with_one_line_and_3():
+    code = """
+import sys, time
+from einthoven import app, cli
+def run(*args, **settings):
+    print("running", flush=True)
+    time.sleep(30)
+app.verb = lambda name: run
+sys.exit(cli.main(["prepare", "ptbxl", "files", "cohort"]))
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"running\n"
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 3
+    assert err.decode() == "error: prepare: interrupted; the same command goes on where it stopped\n"
 
 
 def test_the_program_answers_as_a_module_too():
