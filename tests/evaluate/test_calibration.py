@@ -61,6 +61,11 @@ def test_platts_targets_keep_the_line_finite_where_classes_are_separated():
     line = platt(np.array([0, 0, 1, 1]), np.array([0.1, 0.2, 0.3, 0.4]))
     assert line is not None
     assert np.isfinite([line.intercept, line.slope]).all()
+    # At the maximum of the likelihood the probabilities add up to the targets, 2 x 3/4 and 2 x 1/4.
+    assert line(np.array([0.1, 0.2, 0.3, 0.4])).sum() == pytest.approx(2)
+    line = platt(np.array([0, 0, 0, 1]), np.array([0.1, 0.2, 0.3, 0.4]))
+    assert line is not None
+    assert line(np.array([0.1, 0.2, 0.3, 0.4])).sum() == pytest.approx(2 / 3 + 3 / 5)
     assert platt(np.zeros(3), np.array([0.1, 0.2, 0.3])) is None
 
 

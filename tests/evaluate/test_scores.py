@@ -10,6 +10,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from einthoven.core.errors import TaskError
 from einthoven.evaluate.figures import METRICS
+from einthoven.evaluate.intervals import wilson
 from einthoven.evaluate.rows import SCHEMA
 from einthoven.evaluate.scores import compare, score
 from tests.evaluate import given
@@ -87,6 +88,15 @@ def test_thresholds_come_from_validation_and_never_from_test():
     assert cell(score(moved, **FEW), "label0", "threshold")["value"] == pytest.approx(before / 2)
 
 
+def test_a_sensitivity_of_one_has_wilsons_interval_on_the_positive_subjects():
+    frame = arm(1.5).with_columns(score=0.1 + 0.8 * pl.col("truth"))
+    rows = score(frame, **FEW)
+    for metric, count in (("sensitivity@0.90", "n_positive_subjects"), ("specificity@0.95", "n_negative_subjects")):
+        row = cell(rows, "label0", metric)
+        assert (row["value"], row["method"]) == (1, "wilson")
+        assert row["low"] == pytest.approx(wilson(1.0, row[count])[0])
+
+
 def test_a_label_absent_from_test_is_nan_with_a_reason_and_outside_the_mean():
     frame = arm(1.5)
     absent = (pl.col("label") == "label0") & (pl.col("part") == "test")
@@ -106,8 +116,10 @@ def test_a_rare_label_has_a_point_and_counts_but_no_interval_and_is_not_averaged
     rows = score(frame, **FEW)
     row = cell(rows, "label0", "auroc")
     assert 0 < row["n_positive_subjects"] < 10
-    assert row["method"] == "none"
-    assert not np.isnan(row["value"])
+    for one in (row, cell(rows, "label0", "brier")):
+        assert one["method"] == "none"
+        assert "fewer than 10 subjects in a class" in one["flags"]
+        assert not np.isnan(one["value"])
     assert not row["listed"]
     assert cell(rows, "macro", "auroc")["n_labels"] == 2
     assert cell(rows, "macro_present", "auroc")["n_labels"] == 3
