@@ -2,7 +2,7 @@
 
 The baseline is written as in sthalles/SimCLR (`simclr.py: info_nce_loss`, MIT) and its many copies: the similarity
 matrix, the diagonal and the positives taken out by boolean masks, both joined again, cross-entropy. Its gradient is
-checked to be ours. Memory is the peak of what the loss allocates, in units of one N x N float32 matrix (N = 2,048 rows).
+checked to be ours. Memory is the peak of what the loss allocates, in N x N float32 matrices (N = 2,048 rows).
 """
 
 from __future__ import annotations

@@ -44,9 +44,8 @@ def batch(objective: Objective, rows: int, samples: int = 200) -> Batch:
     signal = torch.randn(rows, LEADS, samples, generator=generator)
     valid = torch.ones_like(signal, dtype=torch.bool)
     valid[0, 0] = False
-    views = {
-        name: View(signal + 0.1 * torch.randn(signal.shape, generator=generator), valid) for name in objective.views
-    }
+    noise = {name: 0.1 * torch.randn(signal.shape, generator=generator) for name in objective.views}
+    views = {name: View(signal + noise[name], valid) for name in objective.views}
     ids = torch.arange(rows)
     return Batch(signal, valid, RATE, ids, ids, {need: fact(need, rows) for need in objective.needs}, views)
 

@@ -18,13 +18,18 @@ def draw(seed: int, rows: int, labels: int) -> tuple[np.ndarray, np.ndarray]:
     return truth, logit
 
 
+def cheapest(cost) -> float:
+    """The temperature of the least cost, by a search of SciPy's."""
+    return minimize_scalar(cost, bounds=(0.05, 20), method="bounded").x
+
+
 def test_label_temperatures_maximise_the_likelihood():
     truth, logit = draw(0, 300, 3)
     for k, got in enumerate(temperatures(truth, logit, exclusive=False)):
         known = ~np.isnan(truth[:, k])
-        t, x = truth[known, k], logit[known, k]
-        cost = lambda T: np.sum(np.logaddexp(0, x / T) - t * x / T)  # noqa: E731
-        assert got == pytest.approx(minimize_scalar(cost, bounds=(0.05, 20), method="bounded").x, rel=1e-3)
+        n = known.sum()
+        t, x = (truth[known, k] * n + 1) / (n + 2), logit[known, k]
+        assert got == pytest.approx(cheapest(lambda T, x=x, t=t: np.sum(np.logaddexp(0, x / T) - t * x / T)), rel=1e-3)
 
 
 def test_the_exclusive_temperature_maximises_the_likelihood_of_the_choices():
@@ -34,9 +39,17 @@ def test_the_exclusive_temperature_maximises_the_likelihood_of_the_choices():
     truth = np.eye(4)[choice]
     truth[:20] = np.nan
     got = temperatures(truth, logit, exclusive=True)
-    cost = lambda T: -np.nansum(truth * log_softmax(logit / T, axis=1))  # noqa: E731
     assert np.unique(got).size == 1
-    assert got[0] == pytest.approx(minimize_scalar(cost, bounds=(0.05, 20), method="bounded").x, rel=1e-3)
+    truth = (truth * 380 + 1) / 384
+    assert got[0] == pytest.approx(cheapest(lambda T: -np.nansum(truth * log_softmax(logit / T, axis=1))), rel=1e-3)
+
+
+def test_a_few_separated_rows_do_not_make_certainty():
+    truth, logit = np.array([[1], [1], [0], [0]], float), np.array([[2], [1], [-1], [-2]], float)
+    got = temperatures(truth, logit, exclusive=False)[0]
+    assert expit(2 / got) < 0.95  # unsoftened, the likelihood rises without end
+    both = temperatures(np.hstack([truth, 1 - truth]), np.hstack([logit, -logit]), exclusive=True)[0]
+    assert both == pytest.approx(2 * got, rel=1e-6)  # a choice of two is one label with the difference of the logits
 
 
 def test_a_label_with_one_class_keeps_temperature_1():

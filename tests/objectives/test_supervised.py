@@ -70,7 +70,9 @@ def test_a_value_is_standardised_by_the_training_rows(distance: str):
     objective = prepared("value:age", truth, distance=distance)
     pooled = torch.randn(4, 4)
     loss, noted = objective.loss(Given(), batch(pooled, "value:age", truth), 0)
-    far = [float(objective.linear(pooled[i])) - (float(truth[i]) - 60) / np.std([40, 60, 80]) for i in (0, 1, 3)]
+    far = [
+        float(objective.linear(pooled[i]).detach()) - (float(truth[i]) - 60) / np.std([40, 60, 80]) for i in (0, 1, 3)
+    ]
     cost = [abs(d) if distance == "l1" else d * d / 2 if abs(d) <= 1 else abs(d) - 0.5 for d in far]
     assert float(loss) == pytest.approx(np.mean(cost), rel=1e-5)
     assert int(noted["unknown"]) == 1

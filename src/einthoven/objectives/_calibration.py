@@ -17,14 +17,15 @@ COLDEST, HOTTEST = 1 / 20, 20.0
 def temperatures(truth_NK: np.ndarray, logit_NK: np.ndarray, exclusive: bool) -> np.ndarray:
     """(K,): the divisor of the logits with the highest likelihood, within 1/20 and 20.
 
-    1 for a label of which only one class is known. Truth is 0, 1, or NaN for unknown; a row of an exclusive set is
-    known whole or not at all.
+    Each class counts one row more than there is (after Platt 1999), so that a few rows that happen to be separated do
+    not make certainty. 1 for a label of which only one class is known. Truth is 0, 1, or NaN for unknown; a row of an
+    exclusive set is known whole or not at all.
     """
     if exclusive:
         known_N = ~np.isnan(truth_NK).any(1)
-        truth_MK, logit_MK = truth_NK[known_N], logit_NK[known_N]
         if not known_N.any():
             return np.ones(truth_NK.shape[1])
+        truth_MK, logit_MK = _softened(truth_NK[known_N], truth_NK.shape[1]), logit_NK[known_N].astype(np.float64)
         centred_MK = logit_MK - (logit_MK * truth_MK).sum(1, keepdims=True)
         slope = _slope(lambda slope: -float((softmax(slope * logit_MK, axis=1) * centred_MK).sum()))
         return np.full(truth_NK.shape[1], 1 / slope)
@@ -33,7 +34,8 @@ def temperatures(truth_NK: np.ndarray, logit_NK: np.ndarray, exclusive: bool) ->
         known_N = ~np.isnan(truth_NK[:, k])
         truth_M, logit_M = truth_NK[known_N, k], logit_NK[known_N, k].astype(np.float64)
         if 0 < truth_M.sum() < len(truth_M):
-            out_K[k] = 1 / _slope(lambda slope, t=truth_M, x=logit_M: float(x @ (t - expit(slope * x))))
+            soft_M = _softened(truth_M, 2)
+            out_K[k] = 1 / _slope(lambda slope, t=soft_M, x=logit_M: float(x @ (t - expit(slope * x))))
     return out_K
 
 
@@ -57,6 +59,11 @@ def f1_thresholds(truth_NK: np.ndarray, score_NK: np.ndarray, prevalence_K: np.n
             f1 = 2 * hits / (called + truth_M.sum())
             out.append(float(levels[np.flatnonzero(f1 == f1.max())[-1]]))
     return out
+
+
+def _softened(truth: np.ndarray, classes: int) -> np.ndarray:
+    """1 and 0 moved together by one row of each class: (N + 1) / (N + classes) and 1 / (N + classes)."""
+    return (truth * len(truth) + 1) / (len(truth) + classes)
 
 
 def _slope(derivative: Callable[[float], float]) -> float:

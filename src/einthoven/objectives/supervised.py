@@ -75,7 +75,7 @@ class Supervised(Objective):
 
     def loss(self, encoder: nn.Module, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Mean over known rows (and labels) of cross-entropy in nats, or of the distance; `unknown` counts the rest."""
-        logit_BK = self.linear(encoder(batch.signal, batch.valid, batch.rate).pooled).float()
+        logit_BK = self.linear(encoder(batch.signal, batch.valid, batch.rate).pooled).to(self.linear.weight.dtype)
         truth_BK = batch.fact(self.target).reshape(len(batch), -1).to(logit_BK.dtype)
         known_BK = ~truth_BK.isnan()
         truth_BK = truth_BK.nan_to_num()

@@ -31,7 +31,10 @@ def embed_windows(checkpoint: Checkpoint, signal_WLT: np.ndarray, valid_WLT: np.
 
 
 def embed_cohort(checkpoint: Checkpoint, cohort: Cohort, rows: np.ndarray | None = None) -> np.ndarray:
-    """One vector a recording, the mean over its windows, (R, D) float32, in the order of `rows` (None for all)."""
+    """One vector a recording, the mean over its windows, (R, D) float32, in the order of `rows` (None for all).
+
+    A recording that has none of the layout's leads has no window: its vector is NaN.
+    """
     rows = np.arange(len(cohort)) if rows is None else np.asarray(rows)
     device = _device()
     encoder = checkpoint.encoder.to(device)
@@ -43,7 +46,8 @@ def embed_cohort(checkpoint: Checkpoint, cohort: Cohort, rows: np.ndarray | None
             at = batch.row.cpu().numpy()
             np.add.at(sum_RD, at, pooled)
             np.add.at(count_R, at, 1)
-    return (sum_RD[rows] / count_R[rows, None]).astype(np.float32)
+    with np.errstate(invalid="ignore"):  # 0 / 0 where there is no window
+        return (sum_RD[rows] / count_R[rows, None]).astype(np.float32)
 
 
 def batches(

@@ -180,7 +180,7 @@ class _Trainer:
         for name, number in (("loss", loss), ("gradient", gradient)):
             if not math.isfinite(number):
                 raise TrainingError(
-                    self.out, f"the {name} is no number at step {self.step}", got=number,
+                    self.out, f"the {name} is no number at step {self.step + 1}", got=number,
                     fix="lower [training] lr, or look for damaged recordings with einthoven audit", reason="nan",
                 )  # fmt: skip
         optimiser.step()
@@ -250,7 +250,7 @@ class _Trainer:
         if self.runtime.rank == 0:
             with writing(folder):
                 folder.mkdir(exist_ok=True)
-            state.sweep(folder)
+            state.sweep(self.out)
         self.runtime.barrier()
         found = state.newest(folder)
         if found is None:

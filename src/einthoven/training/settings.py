@@ -118,7 +118,7 @@ def check(table: Mapping[str, Any], where: str = "recipe") -> dict[str, Any]:
         "name": name,
         "seed": seed,
         "data": plain("data", Data),
-        "layout": layout | {"band": layout["band"] or [0.0, 0.0]},  # TOML has no word for none
+        "layout": layout | {"band": layout["band"] or [0.0, 0.0]},  # TOML has no word for None
         "encoder": _plugin("encoders", encoder, f"{where} [encoder]") | ({"weights": str(weights)} if weights else {}),
         "objective": _plugin("objectives", table["objective"], f"{where} [objective]"),
         "augment": plain("augment", Augment),

@@ -87,9 +87,9 @@ def newest(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
     return None
 
 
-def sweep(folder: Path) -> None:
-    """Remove what a killed process left under temporary names."""
-    for left in folder.glob(".*"):
+def sweep(run: Path) -> None:
+    """Remove what a killed process left in a run folder under temporary names."""
+    for left in (*run.glob("state/.*"), *run.glob(".best-*"), *run.glob(".last-*")):
         shutil.rmtree(left, ignore_errors=True)
 
 
