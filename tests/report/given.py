@@ -28,27 +28,46 @@ def key(i: int) -> str:
     return f"patient-Jane-Doe-{i:03d}"
 
 
-def evaluation(folder: Path, labelled: tuple[str, ...] = ("1.0", "0.1")) -> Path:
+def truth_of(kind: str, draw: np.random.Generator) -> tuple[tuple[str, ...], np.ndarray]:
+    """Labels of a task of that kind, and the truth of 240 recordings."""
+    if kind == "exclusive":
+        return ("A", "N", "O", "~"), np.eye(4)[draw.integers(0, 4, 240)]
+    if kind == "value":
+        return ("age",), draw.normal(60, 10, (240, 1))
+    return LABELS, (draw.random((240, 3)) < (0.4, 0.3, 0.03)).astype(float)
+
+
+def scored(kind: str, truth: np.ndarray, noise: float | None, draw: np.random.Generator) -> np.ndarray:
+    """Predictions as near to the truth as the noise allows; None: the same for all."""
+    if noise is None:
+        return np.broadcast_to(truth.mean(axis=0), truth.shape)
+    if kind == "value":
+        return truth + 10 * noise * draw.normal(0, 1, truth.shape)
+    return 1 / (1 + np.exp(3 - 4 * truth - noise * draw.normal(0, 1, truth.shape)))
+
+
+def evaluation(folder: Path, labelled: tuple[str, ...] = ("1.0", "0.1"), kind: str = "multilabel") -> Path:
     """Predictions of three arms on a real small cohort, scored by the program; the folder of the evaluation."""
     records = [Record(key(i), STANDARD, wavy(12, 300, seed=i), 100, subject=f"s{i}") for i in range(240)]
     cohort = cohort_of(records, folder)
     parts = np.repeat(list(COUNTS), list(COUNTS.values()))
     draw = np.random.default_rng(0)
-    truth = (draw.random((240, 3)) < (0.4, 0.3, 0.03)).astype(float)
+    labels, truth = truth_of(kind, draw)
     out = folder / "evaluation"
     for share in labelled:
         for arm, (role, runs) in RUNS.items():
             for run in range(runs):
-                noise = {ARM: 0.6, "random encoder": 2.5}.get(arm)
-                score = np.full((240, 3), 0.3)
-                if noise is not None:
-                    score = 1 / (1 + np.exp(3 - 4 * truth - noise * draw.normal(0, 1, (240, 3))))
+                score = scored(kind, truth, {ARM: 1.2, "random encoder": 2.5}.get(arm), draw)
                 cell = {
-                    "arm": arm, "role": role, "seed": run, "task": TASK, "kind": "multilabel", "split": "official",
+                    "arm": arm, "role": role, "seed": run, "task": TASK, "kind": kind, "split": "official",
                     "probe": "linear", "labelled": share, "draw": run, "features": "embedding", "fingerprint": "f",
                     "facts": _facts(cohort, arm, role),
                 }  # fmt: skip
-                _write(out / "cells" / f"{len(list(out.glob('cells/*'))):03d}", cell, parts, truth, score)
+                table = _table(cell, labels, parts, truth, score)
+                place = out / "cells" / f"{len(list(out.glob('cells/*'))):03d}"
+                place.mkdir(parents=True)
+                (place / "cell.json").write_text(json.dumps(cell))
+                table.write_parquet(place / "predictions.parquet")
     tables.write(out, COMMAND, resamples=50)
     return out
 
@@ -63,15 +82,15 @@ def _facts(cohort: Any, arm: str, role: str) -> dict[str, Any]:
     return facts | ({"card": card, "checkpoint": "c" * 64, "effective_rank": 7.25} if role == "arm" else {})
 
 
-def _write(place: Path, cell: dict[str, Any], parts: np.ndarray, truth: np.ndarray, score: np.ndarray) -> None:
-    place.mkdir(parents=True)
-    (place / "cell.json").write_text(json.dumps(cell))
+def _table(
+    cell: dict[str, Any], labels: tuple[str, ...], parts: np.ndarray, truth: np.ndarray, score: np.ndarray
+) -> pl.DataFrame:
     n, K = truth.shape
-    pl.DataFrame({
+    return pl.DataFrame({
         "key": np.repeat([key(i) for i in range(n)], K), "subject": np.repeat(np.arange(n), K),
-        "split": ["official"] * (n * K), "part": np.repeat(parts, K), "label": list(LABELS) * n,
+        "split": ["official"] * (n * K), "part": np.repeat(parts, K), "label": list(labels) * n,
         "truth": truth.ravel(), "score": score.ravel(), "run": [f"{cell['arm']}#{cell['seed']}"] * (n * K),
-    }).write_parquet(place / "predictions.parquet")  # fmt: skip
+    })  # fmt: skip
 
 
 class Page(HTMLParser):

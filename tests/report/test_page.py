@@ -211,6 +211,19 @@ def test_two_folders_stand_side_by_side_and_doubled_rows_are_said(folder: Path, 
     assert len(twice.scores) == len(results.read([folder]).scores)
 
 
+@pytest.mark.parametrize(("kind", "label", "metric", "heading"), [
+    ("exclusive", "all", "f1_challenge2017", "official F1"), ("value", "age", "mae", "mean absolute error"),
+])  # fmt: skip
+def test_other_kinds_of_task_have_their_own_main_figure(
+    tmp_path: Path, kind: str, label: str, metric: str, heading: str
+):  # fmt: skip
+    folder = given.evaluation(tmp_path, labelled=("1.0",), kind=kind)
+    seen = Page(page.build(results.read([folder])))
+    rows = {row[0]: row for row in seen.table("arm", heading, "seeds")}
+    assert " ".join(rows[ARM][2].split()) == printed(scores(folder, arm=ARM, label=label, metric=metric)[0])
+    assert any("difference" in cell for table in seen.tables for cell in table[0])
+
+
 @pytest.mark.parametrize(("damage", "word"), [
     (lambda f: (f / "evaluation.json").unlink(), "holds no evaluation"),
     (lambda f: (f / "evaluation.json").write_text("{"), "cannot be read"),

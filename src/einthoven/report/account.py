@@ -12,7 +12,7 @@ import polars as pl
 
 from einthoven.report import tables
 from einthoven.report.markup import Html, join, tag
-from einthoven.report.results import Results, Row
+from einthoven.report.results import Results, Row, amount
 
 LOW_RANK = 10
 PROBES = {"linear": "a linear probe on the frozen embedding", "finetune": "fine-tuning of all weights"}
@@ -71,9 +71,9 @@ def done(results: Results) -> Html:
 def arms(results: Results) -> Html:
     """What has to be equal for a comparison of arms to be one: parameters, data, steps, batch, time, device."""
     cards: dict[str, Row] = {}
-    for cell in results.cells:
+    for cell in sorted(results.cells, key=lambda cell: amount(cell["labelled"])):
         if card := cell["facts"].get("card"):
-            cards.setdefault(cell["arm"], card)
+            cards[cell["arm"]] = card
     rows = []
     for arm in (arm for arm in results.roles() if arm in cards):
         card, data, training = cards[arm], cards[arm].get("data", {}), cards[arm].get("training", {})
@@ -86,13 +86,14 @@ def arms(results: Results) -> Html:
     if not rows:
         return tag("p", "The folders hold no cards of checkpoints.", class_="note")
     heads = ("arm", "parameters", "recordings seen", "subjects", "steps", "batch", "seconds", "device", "fingerprint")
-    note = "Of several seeds of one arm the first is shown. A dash stands for what was not recorded."
+    note = "Of several runs of one arm the last on most labels is shown. A dash stands for what was not recorded."
     return join(tables.plain(heads, rows), tag("p", note, class_="note"))
 
 
 def intervals(results: Results) -> Html:
     """The rules behind the intervals that are on the page."""
     used = {method.split(" ")[0] for method in results.scores["method"].unique().to_list() if method}
+    used |= {"logit-t"} if "conservative" in used else set()  # its rule refers to the other
     paragraphs = (
         "Test subjects are drawn with replacement, all recordings of a subject together; arms, labels and seeds of one "
         "task share the same draws. With three or more runs the variance over runs is added to that over subjects. All "
@@ -154,6 +155,8 @@ def _cohorts(results: Results) -> list[str]:
         name = f"{source['name']} {source.get('version') or ''}".strip()
         subjects = f" of {counts['subjects']:,} subjects" if "subjects" in counts else ""
         words.append(f"The cohort {name} holds {counts['records']:,} recordings{subjects}.")
+        if source.get("family") == "simulated":
+            words.append("It is simulated: the figures show how the methods work and nothing about patients.")
     return words or ["Which cohort was used is not recorded in the folder."]
 
 
