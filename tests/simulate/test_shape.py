@@ -76,7 +76,7 @@ def test_normal_st_is_level(measured):
 def test_normal_amplitudes_are_those_of_ptbxl(measured, name, expected):
     # medians of median beats of 300 recordings NORM; standard errors of 48 recordings are about 0.05 to 0.1 mV
     got = np.median(lead(measured("sinus")[name], *expected), axis=0)
-    assert got == pytest.approx(list(expected.values()), rel=0.25, abs=0.2)
+    assert got == pytest.approx(list(expected.values()), rel=0.3, abs=0.2)
 
 
 def test_left_bundle_branch_block_is_wide_negative_in_v1_and_positive_in_v6(measured):

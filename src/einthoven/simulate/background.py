@@ -24,11 +24,11 @@ def atrial(world: World, group: People, waves: np.ndarray) -> np.ndarray:
     """(B, 3, T) float32 mV; `waves` (B, 3) as `rhythm.beats` gives it: frequency, kind, time of one flutter wave."""
     out = np.zeros((len(waves), 3, world.samples), np.float32)
     t = np.arange(world.samples) / world.rate
-    chance = uniforms(world.seed, group.keys, "atrial waves", 12)
-    for b in np.flatnonzero(waves[:, 0] > 0):
+    rows = np.flatnonzero(waves[:, 0] > 0)
+    for b, chance in zip(rows, uniforms(world.seed, [group.keys[row] for row in rows], "atrial waves", 12)):
         frequency, kind, start = waves[b]
         size = group.theta["p_voltage"][b]
-        turn = 2 * np.pi * chance[b]
+        turn = 2 * np.pi * chance
         if kind == 2:
             phase = 2 * np.pi * frequency * (t - start)
             saw = sum(np.sin(h * phase) / h for h in (1, 2, 3))
@@ -40,7 +40,7 @@ def atrial(world: World, group: People, waves: np.ndarray) -> np.ndarray:
             + np.sin(2 * np.pi * 0.83 * t + turn[1])
         )
         swell = 1 + 0.45 * np.sin(2 * np.pi * 0.43 * t + turn[2]) * np.sin(2 * np.pi * 0.17 * t + turn[3])
-        size *= 0.7 + 1.2 * chance[b, 4]
+        size *= 0.7 + 1.2 * chance[4]
         first = swell * (np.sin(phase) + 0.35 * np.sin(2 * phase + turn[5]))
         second = np.sin(0.87 * phase + turn[6]) * (1 + 0.4 * np.sin(2 * np.pi * 0.37 * t + turn[7]))
         out[b] = size * (FIBRILLATION.T @ np.stack([first, second]))
@@ -56,11 +56,11 @@ def spike_samples(world: World, found: Beats, row: int) -> np.ndarray:
 def spikes(world: World, group: People, found: Beats) -> np.ndarray:
     """(B, 3, T) float32 mV: one sample up, then a small tail of the other sign that decays within 10 ms."""
     out = np.zeros((len(group.keys), 3, world.samples), np.float32)
-    size = 0.4 + 1.6 * uniforms(world.seed, group.keys, "spike", 1)[:, 0]
     tail = np.arange(1, max(2, round(0.01 * world.rate)))
     shape = np.concatenate([[1.0], -0.12 * np.exp(-tail / (0.004 * world.rate))])
-    for b in range(len(out)):
+    rows = np.flatnonzero((found.kind == PACED).any(axis=1))
+    for b, chance in zip(rows.tolist(), uniforms(world.seed, [group.keys[row] for row in rows], "spike", 1)):
         for sample in spike_samples(world, found, b):
             part = out[b, :, sample : sample + len(shape)]
-            part += size[b] * SPIKE[:, None] * shape[: part.shape[1]]
+            part += (0.4 + 1.6 * chance) * SPIKE[:, None] * shape[: part.shape[1]]
     return out

@@ -55,8 +55,10 @@ def shapes(world: World, ids: Sequence[int], group: People, projection: np.ndarr
 
     p = np.stack([patterns("p").rows[[patterns("p").index(name)] * count] for name in ("sinus", "ectopic")], axis=1)
     qrs, t = patterns("qrs").rows[qrs_index], patterns("t").rows[t_index]
-    for name, rows in (("p", p), ("qrs", qrs), ("t", t)):
-        _personal(rows, normals(world.seed, ids, f"shape {name}", 2 * GAUSSIANS[name]))
+    z = np.clip(normals(world.seed, ids, "shape", 2 * sum(GAUSSIANS.values())), -2.5, 2.5)
+    for rows in (p, qrs, t):
+        part, z = np.split(z, [2 * rows.shape[2]], axis=1)
+        _personal(rows, part)
 
     p[:, 0] = _turned(p[:, 0], theta["p_axis"] - patterns("p").axis[0])
     turn = np.stack([theta["axis"] - patterns("qrs").axis[qrs_index[:, 0]], theta["ectopic_axis"]], axis=1)
@@ -144,7 +146,7 @@ def _chosen(world: World, ids: Sequence[int], group: People) -> tuple[np.ndarray
 
 def _personal(rows: np.ndarray, z: np.ndarray) -> None:
     """Nobody is the pattern: each Gaussian a little stronger or weaker (18 %), narrower or wider (6 %), in place."""
-    strength, width = np.split(np.clip(z, -2.5, 2.5), 2, axis=1)
+    strength, width = np.split(z, 2, axis=1)
     rows[..., 2:] *= np.exp(0.18 * strength)[:, None, :, None]
     rows[..., 1] *= np.exp(0.06 * width)[:, None]
 

@@ -93,11 +93,9 @@ def _mains(world: World, rng: np.random.Generator, size: float) -> np.ndarray:
     """(9, T): 50 Hz with a drift of the frequency and a third harmonic, another size and phase at each electrode."""
     t = np.arange(world.samples) / world.rate
     phase = 2 * np.pi * (50 + 0.05 * rng.standard_normal()) * t + 0.3 * np.sin(2 * np.pi * 0.2 * t)
-    wave = np.exp(1j * phase).astype(np.complex64)
-    factor = size * (rng.standard_normal((9, 1)) + 1j * rng.standard_normal((9, 1))).astype(np.complex64)
-    if world.rate > 300:
-        wave = wave + np.complex64(0.15) * wave**3
-    return (factor * wave).real
+    third = 0.15 if world.rate > 300 else 0.0
+    wave = [np.cos(phase) + third * np.cos(3 * phase), np.sin(phase) + third * np.sin(3 * phase)]
+    return (size * rng.standard_normal((9, 2))).astype(np.float32) @ np.array(wave, np.float32)
 
 
 def _step(t: np.ndarray, rng: np.random.Generator, size: float) -> np.ndarray:

@@ -79,12 +79,12 @@ class World:
 
 def normals(seed: int, keys: Sequence[int | str], purpose: str, count: int) -> np.ndarray:
     """Standard normal numbers, shape (B, count): row b depends on (seed, keys[b], purpose) alone."""
-    return np.stack([generator(seed, key, purpose).standard_normal(count) for key in keys])
+    return np.array([generator(seed, key, purpose).standard_normal(count) for key in keys]).reshape(-1, count)
 
 
 def uniforms(seed: int, keys: Sequence[int | str], purpose: str, count: int) -> np.ndarray:
     """Numbers uniform in [0, 1), shape (B, count), keyed like `normals`."""
-    return np.stack([generator(seed, key, purpose).random(count) for key in keys])
+    return np.array([generator(seed, key, purpose).random(count) for key in keys]).reshape(-1, count)
 
 
 def visits(world: World, patient: int) -> int:
