@@ -73,7 +73,7 @@ def evaluation(folder: Path, labelled: tuple[str, ...] = ("1.0", "0.1"), kind: s
 
 
 def _facts(cohort: Any, arm: str, role: str) -> dict[str, Any]:
-    card = {"parameters": 1634816, "data": {"records": 60, "subjects": 60}, "training": {"steps": 2400, "batch": 64}}
+    card = {"parameters": 1634816, "data": {"family": "given", "records": 60}, "training": {"steps": 2400, "batch": 64}}
     said = {
         "path": str(cohort.path), "fingerprint": cohort.fingerprint, "source": cohort.card["source"],
         "counts": cohort.card["counts"],

@@ -110,7 +110,18 @@ def test_warnings_carry_what_was_flagged(seen: Page):
     table = {row[0]: row[1:] for row in seen.table("what", "times", "where")}
     assert table["effective rank of the embedding under 10: 7.25"][0] == "6"
     assert f"no positive or no negative to train on: {RARE}" in table
+    assert "overlap: same family" in table
     assert any(what.startswith("fewer than three runs") for what in table)
+
+
+def test_the_family_that_was_pretrained_on_is_said_beside_the_numbers(folder: Path, copy: Path):
+    beside = "Overlap: same family"
+    assert page.build(results.read([folder])).count(beside) == 2  # two settings
+    for place in copy.glob("cells/*/cell.json"):
+        cell = json.loads(place.read_text())
+        cell["facts"]["cohort"]["source"]["family"] = "another"
+        place.write_text(json.dumps(cell))
+    assert beside not in page.build(results.read([copy]))
 
 
 def test_provenance_has_command_versions_and_fingerprints(folder: Path, seen: Page):

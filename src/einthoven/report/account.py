@@ -36,6 +36,7 @@ FLAGS = {
     "no variation in resamples": "the figure is the same in every resample, so the interval has no width",
     "scores are not probabilities": "scores outside 0 to 1: ranked, no Brier score and no calibration",
 }
+OVERLAP = "overlap: same family"
 MOST_PLACES = 4
 
 
@@ -144,6 +145,13 @@ def provenance(results: Results) -> Html:
     return join(commands, tables.plain(("", ""), list(dict.fromkeys(entries))), tag("p", cells))
 
 
+def overlaps(cell: Row) -> bool:
+    """Whether the encoder was pretrained on data of the family that it is tested on (other subjects, same hospital)."""
+    family = cell["facts"].get("cohort", {}).get("source", {}).get("family")
+    pretrained = cell["facts"].get("card", {}).get("data", {}).get("family")
+    return cell["role"] == "arm" and pretrained is not None and family == pretrained
+
+
 def _cohorts(results: Results) -> list[str]:
     cohorts = {}
     for cell in results.cells:
@@ -174,8 +182,8 @@ def _flags(cell: Row) -> list[str]:
     rank = facts.get("effective_rank")
     if rank is not None and rank < LOW_RANK and cell["role"] == "arm":
         found.append(f"effective rank of the embedding under {LOW_RANK}: {rank:g}")
-    if facts.get("overlap"):
-        found.append(f"overlap: {facts['overlap']}")
+    if overlaps(cell):
+        found.append(OVERLAP)
     if facts.get("peeked"):
         found.append("test figures were computed during training")
     return found

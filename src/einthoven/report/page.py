@@ -74,6 +74,10 @@ def _setting(results: Results, setting: Setting, colours: dict[str, str]) -> lis
     index, roles = results.rows(setting), results.roles()
     parts = [tag("h4", _sentence(tables.labels_said(setting)))]
     parts += [tables.forest(results, setting, column, colours) for column in tables.headlines(index)]
+    same = dict.fromkeys(cell["arm"] for cell in results.cells_of(setting) if account.overlaps(cell))
+    if same:
+        said = f"{_sentence(account.OVERLAP)}: {', '.join(same)} saw other subjects of the test data's family."
+        parts.append(tag("p", said, class_="note"))
     if (differences := tables.differences(results, setting, colours)) is not None:
         parts.append(_folded("Paired differences", differences))
     parts.append(_folded("Further figures, arm by arm", tables.means(results, setting)))
