@@ -7,6 +7,10 @@ import pytest
 
 from einthoven.core.errors import EinthovenError
 from einthoven.simulate import KINDS, World, block, record
+from einthoven.simulate.dipole import levels, shapes, windows
+from einthoven.simulate.electrodes import channels, lead_field, leads
+from einthoven.simulate.patients import people
+from einthoven.simulate.rhythm import beats
 
 WHO = [(patient, visit) for patient in range(9) for visit in (0, 1)]
 
@@ -66,6 +70,34 @@ def _beat(ecg):
     peaks = next(fact for fact in ecg.facts if fact.name == "truth.waves.global").columns["qrs_on"]
     on = peaks[peaks > 100][0]
     return ecg.signal[:, on - 20 : on + 80].ravel()
+
+
+@pytest.mark.parametrize(
+    "force", [[], ["SBRAD", "CLBBB"], ["STACH", "CRBBB"], ["SBRAD", "PVC"], ["3AVB"], ["SBRAD", "STE_INF"]]
+)
+def test_windows_hold_whole_waves_down_to_two_microvolts(force):
+    world, ids = World(seed=12, seconds=4), list(range(150))
+    group = people(world, [(patient, 0) for patient in ids], force)
+    projection = leads(channels(lead_field(world, ids, group.keys, group.male)))
+    heart, (found, _) = shapes(world, ids, group, projection), beats(world, group)
+    longest = group.theta["qtc"] / 1000 * np.cbrt(found.rr.max(axis=1))
+    for c in (0, 1):
+        width = heart.qrs_seconds[:, c]
+        jt = longest + 0.5 * (width - heart.qrs_seconds[:, 0]) - width
+        for wave, rows, unit in (
+            ("p", heart.p[:, c], heart.p_seconds),
+            ("qrs", heart.qrs[:, c], width),
+            ("t", heart.t[:, c], jt),
+        ):
+            part, _ = windows(rows, np.zeros(len(ids)), unit, wave, 500)
+            assert np.abs(part[:, :, [0, -1]]).max() < 0.002
+            if wave == "t":
+                assert (
+                    np.abs(
+                        levels(heart.st[:, c], np.zeros(len(ids)), unit, np.full(len(ids), -15), 500)[:, :, [0, -1]]
+                    ).max()
+                    < 0.002
+                )
 
 
 def test_noise_is_a_factor_and_zero_leaves_the_heart_alone():

@@ -21,9 +21,10 @@ from einthoven.simulate.rhythm import PACED, PREMATURE, VENTRICULAR
 from einthoven.simulate.tables import GAUSSIANS, conditions, patterns
 from einthoven.simulate.world import World, normals, uniforms
 
-BEFORE = {"p": 0.08, "qrs": 0.08, "t": 0.08}
-SPAN = {"p": 0.32, "qrs": 0.40, "t": 0.80}
-"""Windows in seconds: how long before the wave's expected onset they start, and how long they are."""
+BEFORE = {"p": 0.05, "qrs": 0.06, "t": 0.03}
+SPAN = {"p": 0.26, "qrs": 0.34, "t": 0.64}
+"""Windows in seconds: how long before onset (for T: J) they start, and how long they are. The longest waves that the
+parameters allow are down to two microvolts at both edges (tested)."""
 
 _GRID = np.linspace(-0.7, 1.7, 601)
 """Where patterns are looked at to find their limits, in units of the wave."""
