@@ -290,6 +290,8 @@ def test_segments_are_joined_and_are_no_recordings_by_themselves(tmp_path: Path)
     path = put(tmp_path, "r/4 1 250 7\nlayout 0\na 2\n~ 3\nb 2\n")
     assert find(tmp_path) == [path]
     np.testing.assert_allclose(read(path).signal, [[1, 2, np.nan, np.nan, np.nan, 0.5, 1]], atol=1e-6)
+    (tmp_path / "b.hea").write_text("b 1 250 2\nb.dat 16 0 16 0 0 0 0 II\n")
+    assert refusal(path).reason == "unit"  # the wfdb package would take 200/mV
 
 
 def test_a_gap_that_would_fill_the_memory_is_refused(tmp_path: Path):

@@ -70,11 +70,11 @@ def test_the_six_label_sets_have_their_published_sizes_in_code_point_order(tmp_p
 
 
 def test_every_key_counts_whatever_its_likelihood_and_classes_are_sets(tmp_path: Path):
-    codes = {"IMI": 15.0, "INJAS": 0.0, "ASMI": 80.0, "NDT": 0.0, "AFIB": 0.0}
+    codes = {"IMI": 15.0, "ALMI": 0.0, "ASMI": 80.0, "INJAS": 50.0, "NDT": 0.0, "AFIB": 0.0}
     row = Ptbxl().rows(write(tmp_path, [{"scp_codes": repr(codes)}], signals=False))[0]
     assert labels(row, "scp") == codes
-    assert labels(row, "diagnostic") == {"IMI": 15, "INJAS": 0, "ASMI": 80, "NDT": 0}
-    assert labels(row, "subclass") == {"IMI": 15, "AMI": 80, "STTC": 0}  # the largest of INJAS and ASMI
+    assert labels(row, "diagnostic") == {"IMI": 15, "ALMI": 0, "ASMI": 80, "INJAS": 50, "NDT": 0}
+    assert labels(row, "subclass") == {"IMI": 15, "AMI": 80, "STTC": 0}  # the largest of ALMI, ASMI and INJAS
     assert labels(row, "superclass") == {"MI": 80, "STTC": 0}
     assert labels(row, "form") == {"NDT": 0}
     assert labels(row, "rhythm") == {"AFIB": 0}
