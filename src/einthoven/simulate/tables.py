@@ -6,6 +6,7 @@ states its source or the word assumed. Letters: G Gaussians a wave (rows of zero
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from dataclasses import dataclass, field
 from functools import cache
@@ -13,6 +14,8 @@ from importlib.resources import files
 from typing import Any
 
 import numpy as np
+
+from einthoven.core.fingerprint import to_json
 
 AGES = np.array([20.0, 50.0, 70.0, 90.0])
 """Ages at which conditions.toml states prevalences."""
@@ -102,6 +105,15 @@ def patterns(wave: str) -> Patterns:
     axis = np.array([block.get("axis", angle) for block, angle in zip(blocks.values(), own)])
     st = np.array([block.get("st", [0.0] * 3) for block in blocks.values()])
     return Patterns(tuple(blocks), rows, st, axis, np.array([block.get("follows", False) for block in blocks.values()]))
+
+
+@cache
+def fingerprint() -> str:
+    """SHA-256 of the three tables: results on a simulated world name it, because a changed table is another world."""
+    state = hashlib.sha256()
+    for name in ("parameters", "conditions", "morphology"):
+        state.update(to_json(_load(name)).encode())
+    return state.hexdigest()
 
 
 def _load(name: str) -> dict[str, Any]:

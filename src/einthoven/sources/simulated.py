@@ -13,6 +13,7 @@ from einthoven.core.errors import EinthovenError, RecipeError
 from einthoven.core.random import generator
 from einthoven.core.record import Record
 from einthoven.simulate import LABEL_SETS, World, block, visits
+from einthoven.simulate.tables import fingerprint
 from einthoven.sources._item import Item, Plan
 
 MOST_PATIENTS = 10_000_000
@@ -68,7 +69,10 @@ class Simulated:
             for patient in range(self.patients)
             for visit in range(visits(self._world, patient))
         ]
-        notes = ["mechanism check on simulated data: no claim about patients"]
+        notes = [
+            "mechanism check on simulated data: no claim about patients",
+            f"tables of the world: {fingerprint()[:12]}",
+        ]
         if self.permute_labels:
             notes.append("labels and reports were dealt to other patients")
         return Plan(items, LABEL_SETS, notes=tuple(notes))
