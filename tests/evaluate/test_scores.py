@@ -88,6 +88,15 @@ def test_thresholds_come_from_validation_and_never_from_test():
     assert cell(score(moved, **FEW), "label0", "threshold")["value"] == pytest.approx(before / 2)
 
 
+def test_a_score_equal_to_the_threshold_is_positive_and_validation_rows_without_score_do_not_count():
+    frame = arm(1.5).with_columns(score=0.3 + 0.4 * pl.col("truth"))  # every positive has the threshold itself, 0.7
+    rows = score(frame, **FEW)
+    assert (cell(rows, "label0", "threshold")["value"], cell(rows, "label0", "f1")["value"]) == (0.7, 1)
+    some = (pl.col("part") == "validation") & (pl.col("truth") == 0)
+    unscored = frame.with_columns(score=pl.when(some).then(None).otherwise(pl.col("score")))
+    assert cell(score(unscored, **FEW), "label0", "threshold")["value"] == 0.7
+
+
 def test_a_sensitivity_of_one_has_wilsons_interval_on_the_positive_subjects():
     frame = arm(1.5).with_columns(score=0.1 + 0.8 * pl.col("truth"))
     rows = score(frame, **FEW)
@@ -123,6 +132,18 @@ def test_a_rare_label_has_a_point_and_counts_but_no_interval_and_is_not_averaged
     assert not row["listed"]
     assert cell(rows, "macro", "auroc")["n_labels"] == 2
     assert cell(rows, "macro_present", "auroc")["n_labels"] == 3
+
+
+def test_a_label_absent_from_a_resample_is_left_out_of_it_and_not_filled():
+    frame = arm(1.5)
+    last = frame.filter((pl.col("part") == "test") & (pl.col("label") == "label0")).sort("score")["key"][-1]
+    rare = (pl.col("label") == "label0") & (pl.col("part") == "test")
+    one = pl.when(rare).then((pl.col("key") == last).cast(pl.Float64)).otherwise(pl.col("truth"))
+    row = cell(score(frame.with_columns(truth=one), **FEW), "macro_present", "auroc")
+    assert row["method"] == "percentile"
+    # Absent in 37 % of resamples; the others lie near .85 then. Filled with 0 or .5 they would give less than .75.
+    assert row["n_labels"] == 3
+    assert 0.75 < row["low"] < row["value"] < row["high"]
 
 
 def test_unknown_truth_leaves_its_label_only():
