@@ -35,6 +35,7 @@ endif
 fmt: $(READY)  ## format, and mend what can be mended by itself
 	$(BIN)/python -m ruff format .
 	$(BIN)/python -m ruff check --fix .
+	$(BIN)/python docs/lines.py
 
 check: $(READY)  ## format, lint, types, and which folder may import which
 	$(BIN)/python -m ruff format --check .
