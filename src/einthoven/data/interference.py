@@ -1,9 +1,9 @@
-"""What electrodes pick up besides the heart: noise from a bank made once, slow wander, mains hum.
+"""What electrodes pick up besides the heart: white noise, muscle noise, slow wander, mains hum.
 
-All of it enters at the electrodes and reaches a lead as the lead is wired (I = LA - RA, V1 = C1 - Wilson's terminal), so
-the limb leads still satisfy Einthoven's identity. Strengths are the SD in millivolts in a bipolar limb lead (or in a
-single lead); augmented limb leads get 0.87 and chest leads 0.82 of it. Noise is cut from a bank at random places instead
-of drawn sample by sample: that costs a copy. Shapes: L leads, E electrodes, T samples, K tones, N samples of the bank.
+All of it enters at the electrodes and reaches a lead as the lead is wired (I = LA - RA, V1 = C1 - Wilson's terminal),
+so the limb leads still satisfy Einthoven's identity. It is made once and cut out at random places: one product of small
+matrices adds every kind to every lead, where drawing it would cost a random number a sample and kind.
+Shapes: L leads, E electrodes, N rows and S samples of the bank.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ import torch
 from torch import Tensor
 
 from einthoven.core.random import generator
-from einthoven.signal.filters import bandpass
 
-BANK_SAMPLES = 1 << 15
-"""Least number of samples of each kind of noise in the bank, per electrode: a minute at 500 Hz."""
+SAMPLES = 1 << 16
+"""Least length of the bank: two minutes at 500 Hz."""
+WANDER_HERTZ = (0.05, 0.7)
+MUSCLE_HERTZ = (20.0, 150.0)
+MAINS_HERTZ = (50.0, 60.0)
 
 _WIRING = {
     "I": {"LA": 1.0, "RA": -1.0}, "II": {"LL": 1.0, "RA": -1.0}, "III": {"LL": 1.0, "LA": -1.0},
@@ -34,7 +36,7 @@ _TERMINAL = {"RA": -1 / 3, "LA": -1 / 3, "LL": -1 / 3}
 def wiring(leads: Sequence[str]) -> np.ndarray:
     """How electrodes make leads, (L, E): potentials of SD 1 at the electrodes give SD 1 in I, II and III.
 
-    Every lead but the limb leads is an electrode of its own against Wilson's terminal; a lead that stands alone, without.
+    Every lead but the limb leads is an electrode against Wilson's terminal; a lead that stands alone is an electrode.
     """
     if len(leads) == 1:
         return np.ones((1, 1))
@@ -48,21 +50,28 @@ def wiring(leads: Sequence[str]) -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
-def bank(kind: str, rate: float, electrodes: int, samples: int, device: torch.device) -> Tensor:
-    """Noise of SD 1 mV, (E, N): `white`, or `muscle` (20 Hz to 150 Hz or 90 % of Nyquist, swelling and ebbing)."""
-    draw = generator(0, 0, f"noise.{kind}")
-    noise_EN = draw.standard_normal((electrodes, samples), np.float32)
+def bank(kinds: Sequence[str], electrodes: int, samples: int, rate: float, device: torch.device) -> Tensor:
+    """Potentials of SD 1 mV, (N, S): of `white`, `muscle` and `wander` a row an electrode, of `50` and `60` two.
+
+    Muscle is noise of 20 to 150 Hz that swells and ebbs, wander noise of 0.05 to 0.7 Hz, with nothing outside its band.
+    A number is a sine and a cosine of that many hertz: their sum has the phase that one wants.
+    """
+    length = max(SAMPLES, 2 * samples, round(60 * rate))
+    rows = [_noise(kind, electrodes, length, rate) for kind in kinds]
+    return torch.from_numpy(np.concatenate(rows).astype(np.float32)).to(device)
+
+
+def _noise(kind: str, electrodes: int, length: int, rate: float) -> np.ndarray:
+    draw = generator(0, 0, f"interference.{kind}")
+    t = np.arange(length) / rate
+    if kind not in ("white", "muscle", "wander"):
+        return math.sqrt(2) * np.stack([np.sin(2 * np.pi * float(kind) * t), np.cos(2 * np.pi * float(kind) * t)])
+    noise_ES = draw.standard_normal((electrodes, length))
+    if kind in ("muscle", "wander"):
+        low, high = MUSCLE_HERTZ if kind == "muscle" else WANDER_HERTZ
+        hertz = np.fft.rfftfreq(length, 1 / rate)
+        within = (hertz >= min(low, rate / 4)) & (hertz <= high)
+        noise_ES = np.fft.irfft(np.fft.rfft(noise_ES) * within, length)
     if kind == "muscle":
-        high = min(150.0, 0.45 * rate)
-        t = np.arange(samples, dtype=np.float32) / np.float32(rate)
-        noise_EN = bandpass(noise_EN, rate, (min(20.0, high / 2), high), 2)
-        noise_EN *= 1 + 0.9 * np.sin(2 * np.pi * draw.uniform(0.1, 0.5, (electrodes, 1)).astype(np.float32) * t)
-    return torch.from_numpy(noise_EN / noise_EN.std(axis=1, keepdims=True)).to(device)
-
-
-@lru_cache(maxsize=8)
-def tones(hertz: Sequence[float], samples: int, rate: float, device: torch.device) -> Tensor:
-    """Cosine and sine of each frequency in turn, (2 K, T) float32."""
-    angle = 2 * np.pi / rate * np.array(hertz)[:, None] * np.arange(samples)
-    both_K2T = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    return torch.from_numpy(both_K2T.reshape(-1, samples).astype(np.float32)).to(device)
+        noise_ES *= 1 + 0.9 * np.sin(2 * np.pi * draw.uniform(0.1, 0.5, (electrodes, 1)) * t)
+    return noise_ES / noise_ES.std(axis=1, keepdims=True)

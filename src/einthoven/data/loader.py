@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from einthoven.cohort.store import MISSING, Cohort
+from einthoven.cohort.windows import Windows
 from einthoven.core.batch import Batch
 from einthoven.core.layout import Layout
 from einthoven.core.leads import ANY
@@ -25,9 +25,6 @@ from einthoven.data.prefetch import ahead
 from einthoven.data.sampler import Sampler
 from einthoven.data.targets import fact_arrays
 from einthoven.signal import gaps, processing
-
-if TYPE_CHECKING:
-    from einthoven.cohort.windows import Windows
 
 
 class Loader:
@@ -72,13 +69,14 @@ class Loader:
         self.device, self.prefetch, self.rank, self.processes = torch.device(device), prefetch, rank, processes
         self._row, self._start, self._lead = windows.row, windows.start, windows.lead
         self._subject = cohort.index["subject_id"].to_numpy()
+        self._rate = cohort.index["rate"].to_numpy()
         self._facts = {name: torch.from_numpy(array) for name, array in fact_arrays(cohort, facts).items()}
         self._place()
 
     def _place(self) -> None:
         """Each window's length and surroundings in stored samples, and the group of windows it can be stacked with."""
         leads_code = np.unique(self.cohort.index["leads"].to_numpy(), return_inverse=True)[1]
-        rate = self.cohort.index["rate"].to_numpy()[self._row]
+        rate = self._rate[self._row]
         samples = self.cohort.index["samples"].to_numpy()[self._row]
         self._size = np.zeros((len(self._row), 3), np.int64)  # window, before, after
         for hertz in np.unique(rate):
@@ -164,5 +162,4 @@ class Loader:
         valid = torch.ones(1, 1, 1, dtype=torch.bool, device=self.device)
         if torn or "missing" in status:
             signal, valid = gaps.fill(signal)
-        rate = float(self.cohort.index["rate"][int(rows[0])])
-        return processing.condition(signal, valid, rate, self.layout, before, after)
+        return processing.condition(signal, valid, float(self._rate[rows[0]]), self.layout, before, after)

@@ -51,7 +51,7 @@ class Sampler:
         self._count = np.diff(np.append(self._first, len(subject)))
         persons_of = np.unique(group[self._first], return_counts=True)[1]
         self._edges = np.concatenate([[0], np.cumsum(persons_of)])  # of groups, among persons
-        full = persons_of // batch if drop_last else -(-persons_of // batch)
+        full = persons_of // max(batch, 1) if drop_last else -(-persons_of // max(batch, 1))
         self._slots = [(g, i) for g in range(len(full)) for i in range(full[g])]
         self.steps_per_epoch = len(self._slots)
         if batch < 1 or not self._slots:

@@ -22,24 +22,12 @@ def fact_arrays(cohort: Cohort, needs: Sequence[str]) -> dict[str, np.ndarray]:
 
     Returns:
         By need: labels float32 (rows, K) of 1, 0 and NaN; values float32 (rows,) with NaN; categories int64 (rows,),
-        the word's place in `fact_codes`, -1 unknown.
+        the word's place among the cohort's words in alphabetical order, -1 unknown.
 
     Raises:
         CohortError: a need is not `kind:name`, or the cohort has no such fact.
     """
     return {need: _array(cohort, *_split(need)) for need in needs}
-
-
-def fact_codes(cohort: Cohort, needs: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """What the columns of `labels:` and the numbers of `category:` mean; nothing for values."""
-    found = {}
-    for need in needs:
-        kind, name = _split(need)
-        if kind == "labels":
-            found[need] = cohort.labels(name)[0]
-        elif kind == "category":
-            found[need] = _words(cohort.categories(name))
-    return found
 
 
 def _array(cohort: Cohort, kind: str, name: str) -> np.ndarray:
@@ -48,12 +36,9 @@ def _array(cohort: Cohort, kind: str, name: str) -> np.ndarray:
     if kind == "value":
         return cohort.values(name).astype(np.float32)
     said = cohort.categories(name)
-    place: dict[str | None, int] = {word: i for i, word in enumerate(_words(said))}
+    words = sorted({word for word in said if word is not None})
+    place: dict[str | None, int] = {word: i for i, word in enumerate(words)}
     return np.array([place.get(word, -1) for word in said], np.int64)
-
-
-def _words(said: Sequence[str | None]) -> tuple[str, ...]:
-    return tuple(sorted({word for word in said if word is not None}))
 
 
 def _split(need: str) -> tuple[str, str]:

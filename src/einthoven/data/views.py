@@ -31,10 +31,8 @@ def make(
     names: Sequence[str], signal: Tensor, valid: Tensor, layout: Layout, augment: Augment | None, seed: int, step: int
 ) -> dict[str, View]:
     """The named views of conditioned windows (B, L, T) in millivolts, scaled to the layout's unit."""
-    views = {}
-    for name in names:
-        seen, there = (signal, valid)
-        if augment is not None:
-            seen, there = augment(signal, valid, layout.rate, seed, step, name, layout.leads)
-        views[name] = View(processing.scale(seen, there, layout), there)
-    return views
+    if augment is None:
+        rendered = [(signal, valid)] * len(names)
+    else:
+        rendered = augment.views(signal, valid, layout.rate, seed, step, names, layout.leads)
+    return {name: View(processing.scale(seen, there, layout), there) for name, (seen, there) in zip(names, rendered)}
