@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from pathlib import Path
 from typing import Any
 
@@ -76,3 +78,30 @@ def test_flipped_and_cut_bytes_give_a_record_or_one_line(tmp_path_factory, name:
         assert read(first, SAID).samples > 0
     except EinthovenError as error:
         assert "\n" not in str(error)  # noqa: PT017
+
+
+SLOW = {
+    "blank lines": ("a.hea", "\n" * 16_000 + "r"),
+    "comments": ("a.hea", "#\n \n" * 4_000 + "r"),
+    "a long gain": ("a.hea", f"r 1 250 4\nr.dat 16 {'1' * 10**6}x"),
+    "an age without end": ("a.hea", "r 1 250 4\nr.dat 16 200\n#age" + "\n#" * 10**5 + "x"),
+    "a long number of signals": ("a.hea", f"r {'9' * 10**6} 250 4\n"),
+    "a long name": ("a.hea", "r 1 250 4\nr.dat 16 200 0 0 0 0 0 " + "ecg " * 10**6),
+    "too few signals": ("a.hea", "r 4000 250 4\n" + "r.dat 16 200\n" * 3999),
+    "a long cell": ("a.csv", "1" * 60_000 + "x\n" + "1\n" * 20),
+    "a long heading": ("a.csv", "a (" + " " * 60_000 + "x\n" + "1\n" * 20),
+    "a long quoted cell": ("a.csv", '"' + "1" * 200_000 + "\n0.1\n"),
+    "a long last row": ("a.csv", "0.1,0.2\n" * 20 + "1" * 200_000 + "\n"),
+    "other line ends": ("a.txt", "\u2028\x0b\x0c\x1c1\n2\n"),
+}
+
+
+@pytest.mark.parametrize(("name", "text"), SLOW.values(), ids=SLOW)
+def test_text_made_to_be_slow_is_refused_at_once(tmp_path: Path, name: str, text: str):
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / "r.dat").write_bytes(bytes(8))
+    begin = time.process_time()
+    find(tmp_path)
+    with contextlib.suppress(EinthovenError):
+        read(tmp_path / name, SAID)
+    assert time.process_time() - begin < 1  # a quadratic pattern takes minutes

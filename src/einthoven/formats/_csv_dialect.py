@@ -15,7 +15,7 @@ from pathlib import Path
 from einthoven.core.errors import FormatError
 
 _LINES = 200
-_NUMBER = re.compile(r"^[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?$")
+_NUMBER = re.compile(r"^[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?$")
 _COMMA_NUMBER = re.compile(r"^[-+]?[0-9]*,[0-9]+(?:[eE][-+]?[0-9]+)?$")
 _LEADING_ZERO = re.compile(r"^[-+]?0[0-9]+$")
 MISSING = ("", "NaN", "nan", "NAN", "NA", "null")
@@ -112,5 +112,8 @@ def _cells(line: str, separator: str) -> list[str]:
     elif separator == "\n":
         cells = [line]
     else:
-        cells = next(csv.reader([line], delimiter=separator))
+        try:
+            cells = next(csv.reader([line], delimiter=separator))
+        except csv.Error:  # a cell of more than 128 KiB
+            cells = [line]
     return [cell.strip().strip("'\"").strip() for cell in cells]

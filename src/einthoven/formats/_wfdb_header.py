@@ -17,9 +17,10 @@ from einthoven.core.errors import FormatError
 
 _MOST_BYTES = 1 << 22
 _MOST_CHANNELS = 1 << 12
+_LONGEST_NAME = 200
 _STORAGE = re.compile(r"^([0-9]{1,6})(?:x([0-9]{1,9}))?(?::([0-9]{1,12}))?(?:\+([0-9]{1,15}))?$")
 _GAIN = re.compile(
-    r"^([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?)(?:\(([-+]?[0-9]{1,12})\))?(?:/(\S+))?$"
+    r"^([-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?)(?:\(([-+]?[0-9]{1,12})\))?(?:/(\S+))?$"
 )
 _COUNT = re.compile(r"^[0-9]{1,6}$")
 _WHOLE = re.compile(r"^[-+]?[0-9]{1,18}$")
@@ -142,7 +143,7 @@ def _channel(line: str, where: Path) -> Channel:
         baseline=zero if baseline is None else baseline, unit=unit,
         initial=_whole(field[5], where, "initial value") if len(field) > 5 else zero,
         checksum=_whole(field[6], where, "checksum") if len(field) > 6 else None,
-        name=field[8].strip() if len(field) > 8 else "",
+        name=field[8][:_LONGEST_NAME].strip() if len(field) > 8 else "",
     )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from einthoven.formats._mapping import MOST_VALUES, Mapping, millivolts
 
 _MOST_BYTES = 1 << 30
 _HEAD = 1 << 16
+_LONGEST_NAME = 200
 _UNIT = re.compile(r"^(.*?)\s*[\[(]\s*([^\])]*?)\s*[\])]\s*$")
 _NO_VOLTAGE = re.compile(r"^(bpm|%|mmhg|m?s|sec(onds?)?|g|°?c|ohm|hz|nu|l/min|/min)$", re.IGNORECASE)
 _CLOCK = re.compile(
@@ -139,6 +140,7 @@ def _names(dialect: Dialect) -> tuple[list[str], list[float | None]]:
     names: list[str] = []
     stated: list[float | None] = []
     for cell in dialect.heading or [""] * dialect.columns:
+        cell = cell[:_LONGEST_NAME]
         match = _UNIT.match(cell)
         scale = millivolts(match[2]) if match else None
         other = match is not None and scale is None and _NO_VOLTAGE.match(match[2]) is not None

@@ -22,10 +22,10 @@ from einthoven.formats._mapping import Mapping, millivolts
 from einthoven.formats._wfdb_header import Channel, Header
 
 _COUNTS_PER_MV = 1000
-_SEGMENTED = re.compile(rb"\A(?:\s*#[^\n]*\n|\s*\n)*[^\s#]+/[0-9]+\s")
+_SEGMENTED = re.compile(rb"\A(?:[ \t\r]*(?:#[^\n]*)?\n)*[ \t]*[^\s#/]+/[0-9]+\s")
 _NO_ECG = re.compile(r"\b(resp|pleth|abp|art|bp|pap|cvp|icp|co2|spo2|eeg|emg|eog|pulse|temp)", re.IGNORECASE)
-_AGE = re.compile(r"\bage>?\s*:?\s*([0-9]{1,3}(?:\.[0-9]+)?)\b", re.IGNORECASE)
-_SEX = re.compile(r"\b(?:sex|gender)>?\s*:?\s*(male|female|m|f)\b", re.IGNORECASE)
+_AGE = re.compile(r"\bage>?[ \t]{0,9}:?[ \t]{0,9}([0-9]{1,3}(?:\.[0-9]+)?)\b", re.IGNORECASE)
+_SEX = re.compile(r"\b(?:sex|gender)>?[ \t]{0,9}:?[ \t]{0,9}(male|female|m|f)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
