@@ -1,7 +1,7 @@
 """Keep the links of the pages at the lines they mean: `[Loader.batch](../src/einthoven/data/loader.py#L87)`.
 
-The text of a link is the name of a function or class; its line is looked up in the file. `python docs/lines.py` rewrites
-the pages, and a test fails while any link is behind.
+The text of a link is the name of a function or class; its line is looked up in the file. `python docs/lines.py`
+rewrites the pages, and a test fails while any link is behind.
 """
 
 from __future__ import annotations

@@ -34,8 +34,8 @@ def checkpoint(tmp_path_factory, cohort):
 
     out = tmp_path_factory.mktemp("runs") / "run"
     recipe = {
-        "name": "tiny", "data": {"cohort": str(cohort)}, "layout": {"seconds": 3}, "encoder": {"name": "resnet", "width": 4},
-        "objective": {"name": "simclr"}, "training": {"steps": 2, "batch": 16, "validate_every": 0},
+        "name": "tiny", "data": {"cohort": str(cohort)}, "layout": {"seconds": 3},
+        "encoder": {"name": "resnet", "width": 4}, "objective": {"name": "simclr"}, "training": {"steps": 2, "batch": 16, "validate_every": 0},
     }  # fmt: skip
     loop.train(recipe, out)
     return out

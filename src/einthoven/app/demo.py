@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +53,7 @@ def demo(
     seed: int = 0,
     permute_labels: bool = False,
     smoke: bool = False,
-    progress: Callable[[str], None] = partial(print, file=sys.stderr, flush=True),
+    progress: Callable[[str], None] = lambda text: print(text, file=sys.stderr, flush=True),
 ) -> Demo:
     """Simulate, prepare, audit, pretrain, evaluate, report, plot, embed and predict in one folder.
 
@@ -66,10 +65,8 @@ def demo(
     folder = Path(out)
     cohort, run = folder / "cohort", folder / "run"
     progress("1/7 prepare: simulated patients to a cohort")
-    settings = [f"patients={SMOKE_PATIENTS if smoke else PATIENTS}", f"seed={seed}", "rate=250"]
-    progress(
-        str(prepare("simulated", folder, cohort, set=[*settings, f"permute_labels={str(permute_labels).lower()}"]))
-    )
+    settings = {"patients": SMOKE_PATIENTS if smoke else PATIENTS, "seed": seed, "permute_labels": permute_labels}
+    progress(str(prepare("simulated", folder, cohort, settings=settings)))
     progress("2/7 audit: leakage, gains, leads")
     progress(str(audit(cohort, out=folder / "audit.html")))
     progress("3/7 pretrain: SimCLR, a ResNet of width 16")

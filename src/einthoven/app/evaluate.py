@@ -30,7 +30,7 @@ class Evaluation:
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """The main row of each arm: macro-AUROC, or the mean absolute error of a value; official F1 where there is one."""
+        """The main row of each arm: macro-AUROC, or the mean absolute error of a value; official F1 if there is one."""
         import polars as pl
 
         main = (

@@ -59,7 +59,7 @@ def load(place: str | Path | None, verb: str) -> Checkpoint:
     return checkpoint.load(Path(place))
 
 
-def encode(path: str | Path, checkpoint: Checkpoint, mapping: Mapping = Mapping()) -> Encoded:
+def encode(path: str | Path, checkpoint: Checkpoint, mapping: Mapping | None = None) -> Encoded:
     """Encode what stands at a path.
 
     Args:
@@ -89,7 +89,7 @@ def encode(path: str | Path, checkpoint: Checkpoint, mapping: Mapping = Mapping(
 Read = tuple[str, "Record | EinthovenError"]
 
 
-def _of_files(files: Sequence[Path], folder: Path, mapping: Mapping) -> Iterator[Read]:
+def _of_files(files: Sequence[Path], folder: Path, mapping: Mapping | None) -> Iterator[Read]:
     for file in files:
         name = file.relative_to(folder).as_posix()
         try:
@@ -161,7 +161,7 @@ def _pool(windows: list[tuple[np.ndarray, np.ndarray]], checkpoint: Checkpoint) 
 
 
 def write_table(frame: pl.DataFrame, refused: list[tuple[str, EinthovenError]], out: str | Path) -> Path | None:
-    """Write a table as Parquet or CSV by its suffix, and refusals beside it as `NAME.refused.csv`; return the latter."""
+    """Write a table as Parquet or CSV by its suffix, refusals beside it as `NAME.refused.csv`; return the latter."""
     import polars as pl
 
     out = Path(out)

@@ -1,4 +1,4 @@
-"""`report`: evaluation folders as one HTML page that needs nothing else."""
+"""`report`: evaluation folders as one HTML page that needs nothing else, or their main figures as Markdown."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ def report(folders: str | Path | Sequence[str | Path], *, out: str | Path) -> Re
 
     Args:
         folders: what `evaluate --out` wrote, one folder or several; they are put side by side.
-        out: the HTML file.
+        out: the HTML file, or `.md` for the main tables alone.
 
     Raises:
         TaskError: a folder holds no evaluation, or one of another schema version.
         OutputError: the page cannot be written.
     """
-    from einthoven.report import page, results
+    from einthoven.report import markdown, page, results
 
     several = [folders] if isinstance(folders, str | Path) else list(folders)
     found = results.read([Path(folder) for folder in several])
-    text = page.build(found)
+    text = markdown.build(found) if Path(out).suffix == ".md" else page.build(found)
     with replaced_file(out) as scratch:
         scratch.write_text(text, encoding="utf-8")
     tasks = tuple(dict.fromkeys(setting.task for setting in found.settings))

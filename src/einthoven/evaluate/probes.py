@@ -25,7 +25,7 @@ FLAT = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class Linear:
-    """A fitted probe: scores are `expit((x - mean) / scale @ weight.T + bias)`, or the affine form itself for values."""
+    """A fitted probe: scores are `expit((x - mean) / scale @ weight.T + bias)`, or the affine form for values."""
 
     kind: Kind
     mean_D: np.ndarray
@@ -147,9 +147,10 @@ class _Path:
             for p, penalty in enumerate(penalties):
                 with warnings.catch_warnings(record=True) as caught:
                     warnings.simplefilter("always", ConvergenceWarning)
-                    model.set_params(C=penalty).fit(x_ND, y_N)
+                    model.set_params(C=penalty)
+                    model.fit(x_ND, y_N)
                 self.unconverged[penalty] += any(issubclass(one.category, ConvergenceWarning) for one in caught)
-                weight_PKD[p, k], bias_PK[p, k] = model.coef_[0], model.intercept_[0]
+                weight_PKD[p, k], bias_PK[p, k] = np.ravel(model.coef_), float(np.ravel(model.intercept_)[0])
         yield from zip(penalties, zip(weight_PKD, bias_PK, strict=True), strict=True)
 
     def _ridge(self, penalties: list[float]) -> Iterator[tuple[float, Model]]:

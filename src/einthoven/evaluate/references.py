@@ -1,7 +1,7 @@
 """Reference rows that stand in every table (evaluation.md E6): a gain is counted from these.
 
-`prior only` predicts the training prevalence; `age and sex` is a linear probe on two facts; `random encoder` is the same
-architecture untrained. `supervised from scratch` is a training run and lives in `tuned`. Shapes: N rows, K labels.
+`prior only` predicts the training prevalence; `age and sex` is a linear probe on two facts; `random encoder` is the
+same architecture untrained. `supervised from scratch` is a training run and lives in `tuned`. Shapes: N rows, K labels.
 """
 
 from __future__ import annotations

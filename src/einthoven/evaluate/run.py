@@ -1,7 +1,7 @@
 """The evaluation of checkpoints on a cohort: reference rows first, then the arms, every cell a prediction table.
 
-One folder collects everything; what is there is not computed again. Scores are made from the prediction tables at the end
-(`scores`), so that anybody can make them again. Shapes: N rows of the cohort, D features, K labels.
+One folder collects everything; what is there is not computed again. Scores are made from the prediction tables at the
+end (`scores`), so that anybody can make them again. Shapes: N rows of the cohort, D features, K labels.
 """
 
 from __future__ import annotations
@@ -182,7 +182,9 @@ class _Bench:
             table = cells.predictions(self.cohort, self.task, self.parts_N, used_N, cell, score_NK)
             counts = {part: len(rows[part]) for part in rows}
             extra = fitted.facts() | {"rows": counts, "cpu_seconds": round(time.process_time() - begun, 3)}
-            return Result(table, facts | extra, fitted.head(rows["validation"]))
+            about = {"path": str(self.cohort.path.resolve()), "fingerprint": self.cohort.fingerprint}
+            about |= {key: self.cohort.card[key] for key in ("source", "counts")}
+            return Result(table, facts | extra | {"cohort": about}, fitted.head(rows["validation"]))
 
         return cells.run(self.out, cell, compute)
 

@@ -19,6 +19,7 @@ from einthoven.core import fingerprint
 from einthoven.core.output import replaced_file
 from einthoven.evaluate import scores
 from einthoven.evaluate.run import GROUPS
+from einthoven.evaluate.tasks import Kind
 
 SCHEMA = 1
 Key = tuple[str, str, str, str, str]
@@ -48,7 +49,7 @@ def write(folder: Path, command: str, resamples: int = 1000) -> pl.DataFrame:
         for arm, table in predictions.items():
             found = scores.score(table, task_name=key[0], kind=kind, resamples=resamples)
             role = cells[group[arm][0]]["role"]
-            tables.append(found.with_columns(_columns(key) + [pl.lit(arm).alias("arm"), pl.lit(role).alias("role")]))
+            tables.append(found.with_columns(*_columns(key), pl.lit(arm).alias("arm"), pl.lit(role).alias("role")))
         tested = [arm for arm in group if cells[group[arm][0]]["role"] == "arm"]
         for a, b in _pairs(tested, list(group)):
             differences.append(_difference(key, kind, a, predictions[a], b, predictions[b], resamples))
@@ -76,7 +77,7 @@ def _pairs(tested: list[str], everything: list[str]) -> list[tuple[str, str]]:
 
 
 def _difference(
-    key: Key, kind: str, a: str, table_a: pl.DataFrame, b: str, table_b: pl.DataFrame, resamples: int
+    key: Key, kind: Kind, a: str, table_a: pl.DataFrame, b: str, table_b: pl.DataFrame, resamples: int
 ) -> dict[str, Any]:  # fmt: skip
     names_a, names_b = set(table_a["run"].unique()), set(table_b["run"].unique())
     shared = {name.rpartition("#")[2] for name in names_a} & {name.rpartition("#")[2] for name in names_b}

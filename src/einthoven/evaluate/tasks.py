@@ -1,8 +1,9 @@
 """Task: what is to be predicted, from which rows of a cohort.
 
-A task is named by a label set, `[source/]SET[@LIKELIHOOD]`: `ptbxl/superclass`, `ptbxl/superclass@50`, `cinc2017/rhythm`,
-`label`; by one label of a set, `label:AFIB`; or by a number, `value:age`. PTB-XL's `all` is the set `scp`. The rules of
-PTB-XL's six tasks (Strodthoff et al. 2021, helme/ecg_ptbxl_benchmarking) are in the source; here they are only read.
+A task is named by a label set, `[source/]SET[@LIKELIHOOD]`: `ptbxl/superclass`, `ptbxl/superclass@50`,
+`cinc2017/rhythm`, `label`; by one label of a set, `label:AFIB`; or by a number, `value:age`. PTB-XL's `all` is the set
+`scp`. The rules of PTB-XL's six tasks (Strodthoff et al. 2021, helme/ecg_ptbxl_benchmarking) are in the source; here they
+are only read.
 Shapes: N rows of the cohort, K labels.
 """
 
@@ -36,7 +37,7 @@ class Task:
     @property
     def known(self) -> np.ndarray:
         """Rows that take part, as a mask (N,)."""
-        return ~np.isnan(self.truth_NK).all(axis=1)
+        return np.asarray(~np.isnan(self.truth_NK).all(axis=1))
 
 
 def read(cohort: Cohort, name: str) -> Task:

@@ -1,7 +1,7 @@
 """Rows that train the encoder: fine-tuning (evaluation.md E4) and supervised training from scratch (E6).
 
-Both are ordinary training runs with the `supervised` objective on the task's labels, so they stop, resume and are logged
-like any other, and both use the layout, the encoder and the batch size of the checkpoint that they stand beside.
+Both are ordinary training runs with the `supervised` objective on the task's labels, so they stop, resume and are
+logged like any other, and both use the layout, the encoder and the batch size of the checkpoint they stand beside.
 """
 
 from __future__ import annotations

@@ -1,0 +1,72 @@
+"""The main figures as Markdown: a table a setting and its paired differences, for a repository's own pages.
+
+The numbers are those of the HTML page, from the same `Results`.
+"""
+
+from __future__ import annotations
+
+from einthoven.report.results import Results, Row, Setting
+from einthoven.report.tables import Index, headlines, labels_said, number, way
+
+NOTE = (
+    "Points with 95 % intervals by subject, not adjusted for multiplicity; with three or more runs the interval holds "
+    "the variance over runs too. A difference whose interval holds 0 is none."
+)
+
+
+def build(results: Results) -> str:
+    """The whole text."""
+    blocks = ["# Results", NOTE]
+    for setting in results.settings:
+        blocks += [_heading(results, setting), _table(results, setting), _differences(results, setting)]
+    blocks += ["## Commands", "```console\n" + "\n".join(results.commands) + "\n```"]
+    blocks.append("Versions: " + ", ".join(f"{name} {version}" for name, version in results.versions) + ".")
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _heading(results: Results, setting: Setting) -> str:
+    row = results.of(setting).filter(results.of(setting)["label"].is_in(["macro", "all"])).head(1).to_dicts()
+    counts = f"; {row[0]['n_records']} recordings of {row[0]['n_subjects']} subjects in test" if row else ""
+    return f"## {setting.task}, {labels_said(setting)}\n\n{way(setting)}{counts}."
+
+
+def _table(results: Results, setting: Setting) -> str:
+    index: Index = results.rows(setting)
+    columns = headlines(index)
+    lines = [
+        "| row | " + " | ".join(column.heading for column in columns) + " | runs | rank |",
+        "| --- |" + " --- |" * (len(columns) + 2),
+    ]
+    for arm in results.arms(setting):
+        rows = [index.get((arm, column.label, column.metric)) for column in columns]
+        runs = next((row["n_runs"] for row in rows if row), 0)
+        cells = [_figure(row) for row in rows]
+        lines.append(f"| {arm} | " + " | ".join(cells) + f" | {runs} | {_rank(results, setting, arm)} |")
+    return "\n".join(lines)
+
+
+def _rank(results: Results, setting: Setting, arm: str) -> str:
+    """Least effective rank of the arm's embeddings over its runs, of how many dimensions."""
+    facts = [cell["facts"] for cell in results.cells_of(setting, arm) if "effective_rank" in cell["facts"]]
+    if not facts or arm == "age and sex":
+        return ""
+    return f"{min(fact['effective_rank'] for fact in facts):.0f} of {facts[0]['width']}"
+
+
+def _differences(results: Results, setting: Setting) -> str:
+    rows = results.differences_of(setting)
+    if not rows:
+        return ""
+    lines = ["| difference | value | p | smallest detectable |", "| --- | --- | --- | --- |"]
+    for row in rows:
+        point, low, high = (number(row[key], sign=True) for key in ("difference", "low", "high"))
+        p = "–" if row["p"] is None else f"{row['p']:.2g}"
+        lines.append(f"| {row['arm_a']} - {row['arm_b']} | {point} [{low}, {high}] | {p} | {number(row['sdd'])} |")
+    return "\n".join(lines)
+
+
+def _figure(row: Row | None) -> str:
+    if row is None:
+        return "–"
+    limits = "" if row["low"] is None else f" [{number(row['low'])}, {number(row['high'])}]"
+    return number(row["value"]) + limits
