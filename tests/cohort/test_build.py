@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +14,10 @@ from hypothesis import strategies as st
 from einthoven.cohort import merge, pieces
 from einthoven.cohort.build import build
 from einthoven.cohort.workplace import workplace
-from einthoven.core.errors import EinthovenError, Interrupted, OutputError, RecordError, SourceError
+from einthoven.core.errors import Interrupted, OutputError, RecordError, SourceError
 from einthoven.core.record import Record
 from einthoven.sources import Item, Plan
-from tests.cohort.generated import Generated
+from tests.cohort.generated import Generated, ecg, few
 
 ROOT = Path(__file__).parents[2]
 
@@ -135,7 +134,7 @@ def test_the_same_cohort_is_kept_and_another_one_is_refused(tmp_path):
     build(Generated(records=20), tmp_path, tmp_path / "out", workers=1)
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("*")}
     assert len(build(Generated(records=20), tmp_path, tmp_path / "out", workers=1)) == 19
-    with pytest.raises(OutputError, match="holds a cohort of another source"):
+    with pytest.raises(OutputError, match=r"another source\.settings\.seed, expected 1, got 0"):
         build(Generated(records=20, seed=1), tmp_path, tmp_path / "out", workers=1)
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("*")} == before
 
@@ -145,7 +144,7 @@ def test_a_cohort_of_files_that_have_changed_since_is_refused(tmp_path):
     (tmp_path / "files/r00003.dat").write_bytes(b"1234")
     build(Generated(records=20), tmp_path, tmp_path / "out", workers=1)
     (tmp_path / "files/r00003.dat").write_bytes(b"123456")
-    with pytest.raises(OutputError, match="holds a cohort of another input"):
+    with pytest.raises(OutputError, match="holds a cohort of other files"):
         build(Generated(records=20), tmp_path, tmp_path / "out", workers=1)
 
 
@@ -209,33 +208,6 @@ def test_a_full_disk_leaves_nothing_that_could_be_taken_for_whole(tmp_path, limi
 # What is kept, refused and joined
 
 
-class Few:
-    """Exactly these recordings, called k0, k1, ..."""
-
-    family, licence, citation, version = "few", "CC0-1.0", "made up", "1"
-
-    def __init__(self) -> None:
-        self.given: tuple[Record | EinthovenError, ...] = ()
-        self.subjects: tuple[str | None, ...] = ()
-
-    def plan(self, path):
-        return Plan([Item(f"k{i}", subject, "", extra=i) for i, subject in enumerate(self.subjects)], ())
-
-    def read(self, path, items) -> Iterator[Record | EinthovenError]:
-        return (self.given[item.extra] for item in items)
-
-
-def few(*given: Record | EinthovenError, subjects: tuple[str | None, ...] = ()) -> Few:
-    source = Few()
-    source.given, source.subjects = given, subjects or (None,) * len(given)
-    return source
-
-
-def ecg(seed=0, leads=("I",), samples=200) -> Record:
-    signal = np.random.default_rng(seed).integers(-900, 900, (len(leads), samples)) / 1000
-    return Record("x", leads, signal, 100)
-
-
 def test_refused_files_are_counted_and_listed_with_the_reason(tmp_path):
     cohort = build(Generated(records=60), tmp_path, tmp_path / "out", workers=1, piece=7)
     assert cohort.refused.to_dicts() == [
@@ -271,9 +243,9 @@ def test_a_recording_of_constants_is_refused_and_one_with_a_live_lead_is_not(tmp
 
 
 def test_identical_recordings_get_one_subject_whatever_their_lead_order(tmp_path):
-    two = ecg(1, ("II", "I"))
-    turned = Record("x", ("I", "II"), two.signal[::-1], 100)
-    source = few(ecg(0), two, turned, ecg(0), ecg(4), subjects=("zoe", "ben", "ann", "carl", "carl"))
+    two = ecg(1, ("II", "I"), subject="ben")
+    turned = Record("x", ("I", "II"), two.signal[::-1], 100, "ann")
+    source = few(ecg(0, subject="zoe"), two, turned, ecg(0, subject="carl"), ecg(4, subject="carl"))
     cohort = build(source, tmp_path, tmp_path / "out", workers=1)
     # zoe = carl by k0 = k3, and k4 is carl's as well; ben = ann by k1 = k2
     assert cohort.index["subject"].to_list() == ["carl", "ann", "ann", "carl", "carl"]
@@ -285,7 +257,7 @@ def test_records_without_a_subject_are_each_their_own_and_the_card_says_so(tmp_p
     cohort = build(few(ecg(0), ecg(1)), tmp_path, tmp_path / "a", workers=1)
     assert cohort.index["subject"].to_list() == ["k0", "k1"]
     assert cohort.card["subjects"] == "assumed one record per person"
-    cohort = build(few(ecg(0), ecg(1), subjects=("k1", None)), tmp_path, tmp_path / "b", workers=1)
+    cohort = build(few(ecg(0, subject="k1"), ecg(1)), tmp_path, tmp_path / "b", workers=1)
     assert cohort.index["subject"].to_list() == ["k1", "record k1"]  # not the person who is called k1
 
 

@@ -10,7 +10,7 @@ from einthoven.cohort.audit import Audit, Finding
 from einthoven.report.markup import Html, join, tag
 from einthoven.report.page import STYLE
 
-_LOW_MV, _HIGH_MV, _WIDTH, _HEIGHT = 0.01, 60.0, 220, 14
+_LOW_MV, _HIGH_MV, _WIDTH, _HEIGHT = 0.03, 30.0, 220, 14
 _QUANTILES = {"q01": "1 %", "q25": "25 %", "q50": "median", "q75": "75 %", "q99": "99 %"}
 _FOLDED = 12
 
@@ -50,7 +50,7 @@ def _findings(audit: Audit) -> Html:
 
 
 def _finding(finding: Finding) -> Html:
-    line = f"{finding.kind}: {finding.what} ({finding.count:,})"
+    line = f"{finding.kind}: {finding.what}" + (f" ({finding.count:,})" if finding.count > 1 or finding.keys else "")
     if not finding.keys:
         return tag("p", line)
     keys = ", ".join(finding.keys) + (
@@ -84,7 +84,8 @@ def _amplitude(audit: Audit) -> Html:
         )
         for row in audit.amplitude
     ]  # fmt: skip
-    heading = ("lead", "0.01 to 60 mV, logarithmic", *_QUANTILES.values(), "flat", "clipped", "with gaps")
+    scale = f"{_LOW_MV:g} to {_HIGH_MV:g} mV, logarithmic"
+    heading = ("lead", scale, *_QUANTILES.values(), "flat", "clipped", "with gaps")
     note = "Largest minus smallest value of each recording in mV: the line is the middle 98 %, the bar the middle half."
     return join(tag("p", note, class_="note"), _table(heading, rows))
 

@@ -65,7 +65,7 @@ def build(
     plan = source.plan(path)
     items = plan.items if limit is None else plan.items[:: max(1, -(-len(plan.items) // limit))]
     _unique(items)
-    origin = {"source": describe(source), "input": _input(items, path)}
+    origin = {"source": describe(source), "limit": limit, "input": _input(items, path)}
     if (kept := _kept(out, origin)) is not None:
         return kept
     card = origin | {"counts": {"planned": len(items), "absent": plan.absent}, "notes": list(plan.notes)}
@@ -83,8 +83,16 @@ def build(
 
 
 def describe(source: Source) -> dict[str, Any]:
-    """Name, version, terms and settings of a source for the card. Its settings are its constructor's arguments."""
+    """Name, version, terms and settings of a source for the card.
+
+    Its settings are its constructor's arguments. A file among them is named without its folder: what it says counts as
+    input, and where it lies differs from machine to machine.
+    """
     settings = {name: getattr(source, name) for name in inspect.signature(type(source)).parameters}
+    settings = {
+        name: os.path.basename(value) if isinstance(value, str | Path) and os.path.isfile(value) else value
+        for name, value in settings.items()
+    }
     return {
         "name": type(source).__module__.rpartition(".")[2], "family": source.family, "version": source.version,
         "licence": source.licence, "citation": source.citation, "settings": to_jsonable_python(settings),
@@ -171,11 +179,27 @@ def _kept(out: Path, origin: dict[str, Any]) -> Cohort | None:
             fix="choose another place", reason="exists",
         )  # fmt: skip
     cohort = Cohort.open(out)
-    for what in origin:
-        if cohort.card.get(what) != origin[what]:
+    mine, theirs = _flat(origin), _flat({key: cohort.card.get(key) for key in origin})
+    for what in {**mine, **theirs}:
+        if mine.get(what) != theirs.get(what):
+            files = what == "input"
             raise OutputError(
-                out, f"holds a cohort of another {what}", expected=origin[what], got=cohort.card.get(what),
+                out, "holds a cohort of other files" if files else f"holds a cohort of another {what}",
+                expected="files and tables as they are now" if files else _said(mine.get(what)),
+                got="files or tables that have changed since" if files else _said(theirs.get(what)),
                 fix="choose another place, or remove that folder", reason="exists",
             )  # fmt: skip
     discard(out)
     return cohort
+
+
+def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested tables as one, with keys such as `source.settings.rate`."""
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
+def _said(value: Any) -> str:
+    return "none" if value is None else str(value)

@@ -1,8 +1,8 @@
-"""The same recording twice: identical samples, and an equal first five seconds at another rate or of another length.
+"""The same recording twice: identical samples, or an equal first five seconds in recordings of different length.
 
 Whole recordings are compared by the SHA-256 that `prepare` stored (leads sorted, so their order does not matter). The
 beginning is brought to 100 Hz and rounded to 20 microvolts before it is hashed; a beginning that is constant says
-nothing and is left out.
+nothing and is left out. Copies are found, not likeness: a copy that was filtered or resampled differs in some step.
 """
 
 from __future__ import annotations

@@ -76,7 +76,8 @@ def _fill(source: Source, path: Path, items: Sequence[Item], folder: Path) -> No
                     raise record
                 stored = microvolts(record)
             except EinthovenError as error:
-                refused.append((item.key, item.path, error.reason, str(error)))
+                # without the folder, so that a cohort does not depend on where its files lay
+                refused.append((item.key, item.path, error.reason, str(error).replace(f"{path}{os.sep}", "")))
                 continue
             facts.add(len(index), record.facts)
             index.append((
