@@ -130,6 +130,9 @@ def test_a_rare_label_has_a_point_and_counts_but_no_interval_and_is_not_averaged
         assert "fewer than 10 subjects in a class" in one["flags"]
         assert not np.isnan(one["value"])
     assert not row["listed"]
+    found = compare(frame, frame, label="label0", **FEW)
+    assert np.isnan([found["low"], found["p"], found["sdd"]]).all()
+    assert "fewer than 10 subjects in a class" in found["flags"]
     assert cell(rows, "macro", "auroc")["n_labels"] == 2
     assert cell(rows, "macro_present", "auroc")["n_labels"] == 3
 

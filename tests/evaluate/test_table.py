@@ -54,6 +54,7 @@ def test_train_rows_need_no_score():
         (lambda: frame(split=pl.lit("random")), "do not belong together"),
         (lambda: frame(score=pl.lit(None, pl.Float64)), "5 test rows of known truth have no finite score"),
         (lambda: frame(part=pl.lit("train")), "no test rows"),
+        (lambda: frame(truth=pl.lit(None, pl.Float64)), "no test row has known truth"),
         (lambda: pl.concat([frame(), frame(run=pl.lit("arm#1")).head(10)]), "runs have other test records or truth"),
     ],
 )

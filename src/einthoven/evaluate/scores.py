@@ -8,6 +8,7 @@ the method of it, and counts of records, subjects and runs. Shapes: S runs, K la
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,8 @@ def score(
     rows = []
     for label in table.labels:
         counts, listed = count(table, [label]), label in asked.listed
+        if kind == "value":
+            counts = replace(counts, positive=0, negative=0)
         df = (counts.subjects if kind == "value" else counts.m) - 1
         for metric in METRICS:
             key = (label, metric)
@@ -77,9 +80,8 @@ def score(
 
 def compare(
     predictions_a: pl.DataFrame, predictions_b: pl.DataFrame, *, task_name: str, kind: Kind, metric: str = "",
-    label: str = "macro", pairs: Sequence[tuple[str, str]] | None = None, threshold: float = 0.0, min_positive: int =
-    10,
-    resamples: int = 1000, seed: int = 0, permutations: int = 0,
+    label: str = "macro", pairs: Sequence[tuple[str, str]] | None = None, threshold: float = 0.0,
+    min_positive: int = 10, resamples: int = 1000, seed: int = 0, permutations: int = 0,
 ) -> dict[str, Any]:  # fmt: skip
     """The difference A - B of two arms, on the same resamples of the same subjects and with paired runs.
 
@@ -88,8 +90,7 @@ def compare(
         metric: default `auroc`, for a value `mae`.
         label: a label, `macro`, `micro` or `all`; of a task with one value it is that one.
         pairs: which run of A goes with which of B. Default: the same text after the last `#` of the run's name (the
-        whole
-            name if it has none); a side with one run is paired with every run of the other.
+            whole name if it has none); a side with one run is paired with every run of the other.
         threshold: what the p value tests the difference against.
         permutations: swaps of subjects for the check of p (macro-AUROC or AUROC of one pair); 0 leaves it out.
 
@@ -97,7 +98,8 @@ def compare(
         task, split, metric, label, labels (averaged), a, b, difference, low, high, method, percentile_low,
         percentile_high, se, df, v_subject, v_seed (NaN below 3 pairs: the interval then holds for these runs only), sdd
         (smallest detectable difference), p, p_permutation, per_run, pairs, n_runs, n_records, n_subjects, m (subjects
-        of the rarer class; nu + 1 of a mean), redrawn, flags (list). All NaN with a flag where it cannot be computed.
+        of the rarer class; nu + 1 of a mean), redrawn, flags (list). What cannot be computed is NaN, with a flag: an
+        empty label list, fewer than 10 subjects in a class.
 
     Raises:
         TaskError: the tables do not belong together, runs cannot be paired, or there is no such label or metric.
@@ -123,13 +125,15 @@ def compare(
     b_KSC = _stack(found_b, labels, metric)[:, [two for _, two in matched]]
     d_SC = (a_KSC - b_KSC).mean(axis=0)
     counts, df = _counts_and_df(a, kind, label, metric, labels, a_KSC - b_KSC)
+    flags += [] if labels else ["label list is empty"]
+    flags += ["subjects only"] if len(matched) < SEEDS else []
+    if len(labels) == 1 and df + 1 < LEAST:
+        flags.append(f"fewer than {LEAST} subjects in a class")
+        df = float("nan")
     variance = combine(d_SC[:, 0], d_SC[:, 1:].mean(axis=0), df)
     difference = float(d_SC[:, 0].mean())
     low, high = wald_t(difference, variance.total, variance.df)
     percentile_low, percentile_high = percentile(d_SC[:, 1:].mean(axis=0))
-    flags += [] if labels else ["label list is empty"]
-    flags += [f"fewer than {LEAST} subjects in a class"] if label != "macro" and df + 1 < LEAST else []
-    flags += ["subjects only"] if len(matched) < SEEDS else []
     return {
         "task": task_name, "split": a.split, "metric": metric, "label": label, "labels": labels,
         "a": float(a_KSC[:, :, 0].mean()), "b": float(b_KSC[:, :, 0].mean()), "difference": difference,

@@ -151,6 +151,8 @@ def _split(
     for run, test in zip(runs, tests, strict=True):
         if not np.array_equal(test.key_n, first.key_n) or not np.array_equal(test.truth_nK, first.truth_nK, True):
             raise TaskError(where, "runs have other test records or truth", got=f"{runs[0]} and {run}", reason="runs")
+        if np.isnan(test.truth_nK).all():
+            raise TaskError(where, "no test row has known truth", reason="labels")
         lost = int((~np.isnan(test.truth_nK) & ~np.isfinite(test.score_nK)).sum())
         if lost:
             raise TaskError(
