@@ -34,9 +34,13 @@ def checkpoint(tmp_path_factory, cohort):
 
     out = tmp_path_factory.mktemp("runs") / "run"
     recipe = {
-        "name": "tiny", "data": {"cohort": str(cohort)}, "layout": {"seconds": 3},
-        "encoder": {"name": "resnet", "width": 4}, "objective": {"name": "simclr"}, "training": {"steps": 2, "batch": 16, "validate_every": 0},
-    }  # fmt: skip
+        "name": "tiny",
+        "data": {"cohort": str(cohort)},
+        "layout": {"seconds": 3},
+        "encoder": {"name": "resnet", "width": 4},
+        "objective": {"name": "simclr"},
+        "training": {"steps": 2, "batch": 16, "validate_every": 0},
+    }
     loop.train(recipe, out)
     return out
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +79,9 @@ def encode(path: str | Path, checkpoint: Checkpoint, mapping: Mapping | None = N
         if not files:
             raise FormatError(path, "holds no recording", expected="files of a known format", reason="empty",
                               fix=f"einthoven check {path}")  # fmt: skip
-        return _encode_blocks(_of_files(files, path, mapping), checkpoint)
+        # what is said for the files that state nothing does not contradict those that do
+        lenient = replace(mapping, strict=False) if mapping else None
+        return _encode_blocks(_of_files(files, path, lenient), checkpoint)
     encoded = _encode_blocks([(path.name, formats.read(path, mapping))], checkpoint)
     if encoded.refused:
         raise encoded.refused[0][1]

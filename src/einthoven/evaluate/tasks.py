@@ -2,8 +2,7 @@
 
 A task is named by a label set, `[source/]SET[@LIKELIHOOD]`: `ptbxl/superclass`, `ptbxl/superclass@50`,
 `cinc2017/rhythm`, `label`; by one label of a set, `label:AFIB`; or by a number, `value:age`. PTB-XL's `all` is the set
-`scp`. The rules of PTB-XL's six tasks (Strodthoff et al. 2021, helme/ecg_ptbxl_benchmarking) are in the source; here they
-are only read.
+`scp`. The rules of PTB-XL's six tasks (Strodthoff et al. 2021, helme/ecg_ptbxl_benchmarking) are in the source.
 Shapes: N rows of the cohort, K labels.
 """
 
