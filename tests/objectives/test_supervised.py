@@ -74,7 +74,7 @@ def test_a_value_is_standardised_by_the_training_rows(distance: str):
         float(objective.linear(pooled[i]).detach()) - (float(truth[i]) - 60) / np.std([40, 60, 80]) for i in (0, 1, 3)
     ]
     cost = [abs(d) if distance == "l1" else d * d / 2 if abs(d) <= 1 else abs(d) - 0.5 for d in far]
-    assert float(loss) == pytest.approx(np.mean(cost), rel=1e-5)
+    assert float(loss.detach()) == pytest.approx(np.mean(cost), rel=1e-5)
     assert int(noted["unknown"]) == 1
 
 

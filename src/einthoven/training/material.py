@@ -129,8 +129,8 @@ def _deal(cohort: Cohort, data: Mapping[str, Any], facts: list[np.ndarray]) -> d
 
 def _known(array: np.ndarray) -> np.ndarray:
     """(rows,): whether anything of the fact is known."""
-    known: np.ndarray = np.greater_equal(array, 0) if array.dtype.kind == "i" else np.logical_not(np.isnan(array))
-    return known.reshape(len(array), -1).any(axis=1)
+    known = np.asarray(array >= 0 if array.dtype.kind == "i" else ~np.isnan(array))
+    return np.asarray(known.reshape(len(array), -1).any(axis=1))
 
 
 def _unit(cohort: Cohort, name: str) -> str:
