@@ -1,6 +1,6 @@
 """Do 95 % intervals cover the truth in 95 % of samples? A short study here, the long one as a table.
 
-`python -m tests.evaluate.test_coverage [SETS]` writes docs/results/coverage.md (2,000 sets a setting take about ten
+`python -m tests.evaluate.test_coverage [SETS]` writes docs/results/coverage.md (2,000 sets a setting take about five
 minutes of one core). Each set is a new test sample of clustered binormal scores (`given.binormal`) with a known true
 AUROC, put through the product's own resamples, variances and intervals. Shapes: T sets, R resamples, K labels.
 """
@@ -176,12 +176,12 @@ def test_seeds_need_both_components_of_variance():
 @pytest.mark.slow
 def test_the_whole_table_of_coverage_meets_its_targets():
     for setting, row in study(2000).items():
-        if setting.positives >= 50 and setting.auroc <= 0.90 and setting.spread == 1:
+        if setting.positives >= 50 and setting.auroc <= 0.90:
             assert 0.93 <= row["logit-t"] <= 0.97, setting
         if setting.positives >= 10:
             assert row["union"] >= 0.93, setting
-        if setting.positives >= 20 and setting.auroc <= 0.90:
-            assert 0.93 <= row["difference: Wald-t"] <= 0.98, setting
+        if setting.positives >= 20:  # 20 subjects at an AUROC of .97: few pairs are out of order, and 99 % are covered
+            assert 0.93 <= row["difference: Wald-t"] <= (0.98 if setting.auroc <= 0.90 else 0.995), setting
     assert 0.93 <= macro_coverage(1000)["difference: Wald-t"] <= 0.98
 
 
