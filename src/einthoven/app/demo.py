@@ -10,9 +10,9 @@ from typing import Any
 
 from einthoven.app.audit import audit
 from einthoven.app.embed import embed
-from einthoven.app.evaluate import evaluate
+from einthoven.app.evaluate import Evaluation, evaluate
 from einthoven.app.plot import plot
-from einthoven.app.predict import predict
+from einthoven.app.predict import Prediction, predict
 from einthoven.app.prepare import prepare
 from einthoven.app.pretrain import pretrain
 from einthoven.app.report import report
@@ -20,7 +20,7 @@ from einthoven.core.output import replaced_file
 
 RECIPE = Path(__file__).with_name("demo.toml")
 TASK = "simulated/condition"
-PATIENTS, SMOKE_PATIENTS = 600, 60
+PATIENTS, SMOKE_PATIENTS = 600, 200
 
 
 @dataclass(frozen=True)
@@ -28,18 +28,18 @@ class Demo:
     """What the demo made and where."""
 
     out: Path
-    rows: list[dict[str, Any]]
-    prediction: dict[str, Any]
+    evaluation: Evaluation
+    prediction: Prediction
     exit_code: int = 0
 
     def to_dict(self) -> dict[str, Any]:
-        return {"out": str(self.out), "rows": self.rows, "prediction": self.prediction}
+        return {
+            "out": str(self.out), "evaluation": self.evaluation.to_dict(), "prediction": self.prediction.to_dict()
+        }  # fmt: skip
 
     def __str__(self) -> str:
-        lines = [f"{row['arm']:34} {row['metric']} {row['value']:.3f}  [{row['low']:.3f}, {row['high']:.3f}]"
-                 for row in self.rows if row["value"] is not None]  # fmt: skip
         return "\n".join([
-            *lines,
+            self.evaluation.table,
             "mechanism check on simulated data: no claim about patients",
             f"report:      {self.out / 'report.html'}",
             f"an ECG:      {self.out / 'ecg.svg'}",
@@ -65,7 +65,8 @@ def demo(
     folder = Path(out)
     cohort, run = folder / "cohort", folder / "run"
     progress("1/7 prepare: simulated patients to a cohort")
-    settings = {"patients": SMOKE_PATIENTS if smoke else PATIENTS, "seed": seed, "permute_labels": permute_labels}
+    patients = SMOKE_PATIENTS if smoke else PATIENTS
+    settings = {"patients": patients, "seed": seed, "rate": 250, "permute_labels": permute_labels}
     progress(str(prepare("simulated", folder, cohort, settings=settings)))
     progress("2/7 audit: leakage, gains, leads")
     progress(str(audit(cohort, out=folder / "audit.html")))
@@ -87,7 +88,7 @@ def demo(
     progress("7/7 predict")
     prediction = predict(file, checkpoint=folder / "model", out=folder / "prediction.csv")
     progress(str(prediction))
-    return Demo(folder, evaluation.rows, prediction.frame.to_dicts()[0])
+    return Demo(folder, evaluation, prediction)
 
 
 def _one_file(folder: Path, seed: int) -> Path:

@@ -48,22 +48,25 @@ class Evaluation:
         saved = str(self.saved) if self.saved else None
         return without_nan({"out": str(self.out), "rows": self.rows, "differences": self.differences, "saved": saved})
 
-    def __str__(self) -> str:
+    @property
+    def table(self) -> str:
+        """The main rows as text."""
+        groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        for row in self.rows:
+            groups.setdefault(tuple(row[key] for key in ("task", "metric", "splits", "labelled")), []).append(row)
         lines = []
-        for heading in dict.fromkeys(
-            (r["task"], r["splits"], r["probe"], r["labelled"], r["metric"]) for r in self.rows
-        ):
-            group = [
-                r for r in self.rows if (r["task"], r["splits"], r["probe"], r["labelled"], r["metric"]) == heading
-            ]
-            counts = f"{group[0]['n_records']} records of {group[0]['n_subjects']} subjects"
-            lines.append(f"{heading[0]}, {heading[4]}, split {heading[1]}, labelled {heading[3]}: {counts} in test")
+        for (task, metric, splits, labelled), rows in groups.items():
+            counts = f"{rows[0]['n_records']} records of {rows[0]['n_subjects']} subjects"
+            lines.append(f"{task}, {metric}, split {splits}, labelled {labelled}: {counts} in test")
             lines += [
-                f"  {r['arm']:34} {_number(r['value'])}  [{_number(r['low'])}, {_number(r['high'])}]  "
-                f"{r['n_runs']} run{'s' * (r['n_runs'] > 1)}"
-                for r in group
+                f"  {row['arm']:34} {_number(row['value'])}  [{_number(row['low'])}, {_number(row['high'])}]  "
+                f"{row['n_runs']} run{'s' * (row['n_runs'] > 1)}  {row['flags']}".rstrip()
+                for row in rows
             ]
-        lines.append(f"written to {self.out}; einthoven report {self.out} --out page.html draws it")
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        lines = [self.table, f"written to {self.out}; einthoven report {self.out} --out page.html draws it"]
         if self.saved:
             lines.append(f"checkpoint with the fitted head: {self.saved}")
         return "\n".join(lines)
