@@ -137,6 +137,11 @@ def test_windows_begin_every_stride_and_the_last_is_flush_with_the_end(samples, 
     assert processing.starts(samples, 100, LAYOUT, stride).tolist() == want
 
 
+def test_a_stride_that_goes_nowhere_is_refused():
+    with pytest.raises(LayoutError, match="above 0 s"):
+        processing.starts(1000, 100, LAYOUT, 0.0)
+
+
 def test_a_window_at_an_odd_rate_has_the_layouts_samples():
     out, valid, start = processing.windows(record(noise(3, 5321), rate=257.0), LAYOUT)
     assert out.shape == valid.shape == (3, 3, 1000)

@@ -73,3 +73,19 @@ def test_rates_without_a_simple_ratio_are_refused(rates):
 def test_a_lost_sample_is_refused():
     with pytest.raises(RecordError, match="NaN"):
         resample(np.array([1.0, np.nan]), 500, 250)
+
+
+def test_the_passband_is_flat_to_90_percent_of_the_new_nyquist_frequency_and_nothing_is_left_above_it():
+    t = np.arange(10_000) / 500
+    for hertz, size in ((20, 1.0), (44.9, 1.0), (47.5, 0.5), (50.1, 0.0), (90, 0.0)):
+        out = resample(np.cos(2 * np.pi * hertz * t), 500, 100)
+        want = size * np.cos(2 * np.pi * hertz * np.arange(2000) / 100)
+        assert np.abs(out - want)[500:-500].max() < 2e-3, hertz  # 5 s inside, what the ends' kinks leave
+
+
+def test_the_ringing_of_a_spike_dies_out():
+    x = np.zeros(5000)
+    x[2502] = 1.0  # between two output samples
+    out = np.abs(resample(x, 500, 100))
+    # cutting the spectrum off sharply would ring on like 1 / (pi n): 0.5 % of the peak 60 samples away
+    assert out[:440].max() < 5e-4 * out.max()

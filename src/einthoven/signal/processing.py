@@ -123,6 +123,8 @@ def starts(samples: int, rate: float, layout: Layout, stride_seconds: float | No
     A window every `stride_seconds` (default: a window's length) and a last one flush with the end; a recording shorter
     than the layout is one window of its own length.
     """
+    if stride_seconds is not None and not stride_seconds > 0:
+        raise LayoutError("windows", "the stride must be above 0 s", got=stride_seconds, reason="stride")
     length = window_length(rate, layout)
     stride = length if stride_seconds is None else max(1, round(stride_seconds * rate))
     last = max(samples - length, 0)
