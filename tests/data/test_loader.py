@@ -128,6 +128,7 @@ def test_a_batch_says_whose_it_is_and_what_is_known(cohort):
 
 
 STRIPS = [Record(f"r{i:02}", ("I", "II", "V1"), wavy(3, 1700, i), 100.0, f"p{i // 2}") for i in range(24)]
+PLAIN = Layout(LAYOUT.leads, 100, 5, (0.5, 40.0), 3)
 AUGMENT = Augment(amplitude=0.1, crop_seconds=3.0, lead_mask=0.2, time_mask=0.2)
 
 
@@ -195,12 +196,17 @@ def test_views_without_augmentation_are_the_window(strips):
 
 
 def test_processes_share_a_batch_and_disturb_differently(strips):
-    settings = {"batch": 6, "augment": Augment(), "views": ("a",)}
+    settings = {"batch": 6, "augment": Augment(), "views": ("a",), "layout": PLAIN}
     whole = loader(strips, **settings).batch(2)
     parts = [loader(strips, **settings, rank=rank, processes=2).batch(2) for rank in range(2)]
     assert torch.equal(torch.stack([part.row for part in parts], dim=1).flatten(), whole.row)
     noise = [part.view("a").signal - part.signal for part in parts]
     assert (noise[0] - noise[1]).abs().max() > 0.01
+
+
+def test_noise_enters_at_the_electrodes_of_the_layouts_leads(strips):
+    view = loader(strips, PLAIN, batch=6, augment=Augment(noise=0.5), views=("a",)).batch(0).view("a").signal
+    assert (view[:, 2] - (view[:, 1] - view[:, 0])).abs().max() < 1e-5  # III = II - I, in float32
 
 
 def test_an_unknown_view_and_a_batch_too_large_are_refused(strips):
