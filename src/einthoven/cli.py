@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import itertools
 import json as jsonlib
-import math
 import os
 import sys
 import traceback
@@ -23,6 +22,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 
 from einthoven import __version__
 from einthoven.core.errors import BUG, DONE, EinthovenError, ExtraError, Interrupted, OutputError, RecipeError
+from einthoven.core.fingerprint import finite
 from einthoven.core.output import why_unwritable
 
 RESUMABLE = ("prepare", "pretrain", "evaluate", "demo")
@@ -240,7 +240,7 @@ def _run(verb: str, json: bool, *args: Any, **settings: Any) -> int:
     from einthoven.app import verb as function_of
 
     result = function_of(verb)(*args, **settings)
-    print(jsonlib.dumps(_finite(result.to_dict()), allow_nan=False) if json else result)
+    print(jsonlib.dumps(finite(result.to_dict()), allow_nan=False) if json else result)
     return result.exit_code
 
 
@@ -294,15 +294,6 @@ def _settings(items: Sequence[str]) -> dict[str, Any]:
     for item in items:
         override(table, item)
     return table
-
-
-def _finite(value: Any) -> Any:
-    """JSON has no NaN: a number that is none becomes null."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _words(default: Any) -> str | None:

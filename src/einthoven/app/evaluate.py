@@ -43,10 +43,8 @@ class Evaluation:
         return self.scores.filter(main).select(names).to_dicts()
 
     def to_dict(self) -> dict[str, Any]:
-        from einthoven.evaluate.tables import without_nan
-
         saved = str(self.saved) if self.saved else None
-        return without_nan({"out": str(self.out), "rows": self.rows, "differences": self.differences, "saved": saved})
+        return {"out": str(self.out), "rows": self.rows, "differences": self.differences, "saved": saved}
 
     @property
     def table(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,15 @@ import numpy as np
 def of_json(value: Any) -> str:
     """Digest of a JSON value, keys sorted, no spaces; NaN is refused."""
     return hashlib.sha256(to_json(value).encode()).hexdigest()
+
+
+def finite(value: Any) -> Any:
+    """The same value with null for every number that is none: JSON has no NaN."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def to_json(value: Any, indent: int | None = None) -> str:

@@ -7,7 +7,6 @@ Only the prediction tables are read, so predictions made elsewhere can be put be
 from __future__ import annotations
 
 import itertools
-import math
 from collections import defaultdict
 from importlib.metadata import version
 from pathlib import Path
@@ -94,13 +93,4 @@ def _difference(
 
 def _write_json(place: Path, value: Any) -> None:
     with replaced_file(place) as scratch:
-        scratch.write_text(fingerprint.to_json(without_nan(value), indent=1) + "\n", encoding="utf-8")
-
-
-def without_nan(value: Any) -> Any:
-    """NaN has no JSON: null stands for a number that is not defined."""
-    if isinstance(value, dict):
-        return {key: without_nan(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [without_nan(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+        scratch.write_text(fingerprint.to_json(fingerprint.finite(value), indent=1) + "\n", encoding="utf-8")
