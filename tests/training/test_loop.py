@@ -9,11 +9,16 @@ import signal
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from einthoven.core.errors import CohortError, Interrupted, RecipeError, TrainingError
+from einthoven.core.facts import Category
+from einthoven.core.leads import STANDARD
+from einthoven.core.record import Record
 from einthoven.data.sampler import Sampler
 from einthoven.objectives.simclr import Simclr
 from einthoven.training import checkpoint, loop
+from tests.data.given import cohort_of, wavy
 from tests.training.given import OFF, leftovers, log, recipe
 
 
@@ -53,6 +58,13 @@ def test_the_best_checkpoint_holds_the_weights_of_the_best_validation(whole):
     assert best.card["step"] == whole.best_step
     assert last.card["step"] == 6
     assert best.path == whole.path / "best"
+
+
+def test_a_checkpoint_states_the_validation_loss_of_its_own_weights_only(cohort, tmp_path, monkeypatch):
+    monkeypatch.setattr(Simclr, "loss", _rising(Simclr.loss, iter(range(1, 99))))
+    run = loop.train(recipe(cohort), tmp_path / "run")
+    assert checkpoint.load(run.path).card["validation"] == 1.0
+    assert checkpoint.load(run.path / "last").card["validation"] is None  # its own was worse and is not kept
 
 
 def test_the_card_says_what_was_seen_and_names_nobody(whole, cohort):
@@ -174,6 +186,10 @@ def test_patience_stops_early_and_says_so(cohort, tmp_path, monkeypatch):
     run = loop.train(recipe(cohort, steps=20, validate_every=2, patience=2), tmp_path / "run")
     assert (run.steps, run.best_step) == (6, 2)
     assert log(run.path)[-1]["stopped"] is True
+    kept = load_file(run.path / "state" / "best" / "tensors.safetensors")
+    best, last = (load_file(run.path / name / "model.safetensors") for name in ("best", "last"))
+    assert all(torch.equal(tensor, kept[name]) for name, tensor in best.items())
+    assert not all(torch.equal(tensor, last[name]) for name, tensor in best.items())
 
 
 def _rising(real, worse):
@@ -234,3 +250,16 @@ def test_what_the_cohort_cannot_give_is_said(section, key, value, error, message
     table[section] |= {key: value}
     with pytest.raises(error, match=message):
         loop.train(table, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_validation_recordings_of_several_lengths_are_compared_among_their_equals(tmp_path):
+    """A batch of training size cannot be stacked from them; a smaller one can, and the run does not end there."""
+    records = []
+    for i in range(60):
+        part = ("train", "train", "train", "validation", "test")[i % 5]
+        signal = wavy(12, 500 if part == "train" else 300 + 10 * (i % 4), seed=i).astype(np.float32)
+        records.append(Record(f"r{i}", STANDARD, signal, 100.0, f"p{i}", (Category("split", part),)))
+    run = loop.train(recipe(cohort_of(records, tmp_path)), tmp_path / "run")
+    assert run.best_loss is not None
+    assert run.best_loss > 0  # pairs were compared with others: alone each has a loss of 0

@@ -2,7 +2,7 @@
 
 Our own batch norm, because torch's synchronised one needs CUDA: statistics are gathered over processes with gradient,
 so that two processes with half a batch each equal one with the whole, on any device. Group norm needs no gathering, but
-makes an encoder blind to a recording's gain (docs/decisions/0010-batch-norm.md).
+makes an encoder blind to a recording's gain (docs/decisions/010-batch-norm.md).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Shapes: B rows, L leads, T samples, N tokens, D width. Leads are the input channels, so a network has the leads of its
 layout; a missing lead is a channel of zeros. Convolutions are `Conv2d` of height 1 on channels-last memory, because
-that is about 1.3 times as fast on processors as `Conv1d` (docs/decisions/0010-batch-norm.md).
+that is about 1.3 times as fast on processors as `Conv1d` (docs/decisions/010-batch-norm.md).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Resnet(nn.Module):
         blocks: basic blocks a stage.
         dropout: share of channels' samples dropped between the two convolutions of a block.
         norm: `batch` keeps a recording's voltage, `group` makes the network blind to its gain
-            (docs/decisions/0010-batch-norm.md).
+            (docs/decisions/010-batch-norm.md).
 
     Raises:
         RecipeError: the kernel is even (tokens would have no centre).
