@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Everything behind docs/results.md: PTB-XL and Challenge 2017 as they lie in DATA, three to four hours of two cores.
+#   bash recipes/results.sh DATA [RUNS]
+# Each command goes on where it was stopped and computes nothing twice, so the script can be run again.
+set -euo pipefail
+data=$1 runs=${2:-runs}
+seeds="0 1 2"
+
+einthoven prepare ptbxl "$data/ptbxl" "$runs/cohorts/ptbxl"
+einthoven prepare cinc2017 "$data/challenge2017" "$runs/cohorts/cinc2017"
+einthoven audit "$runs/cohorts/ptbxl" --out "$runs/audit-ptbxl.html"
+einthoven audit "$runs/cohorts/cinc2017" --out "$runs/audit-cinc2017.html"
+
+for recipe in simclr-ptbxl simclr-ptbxl-gain; do
+  for seed in $seeds; do
+    einthoven pretrain "recipes/$recipe.toml" --out "$runs/$recipe-$seed" \
+      --set "seed=$seed" --set "data.cohort=$runs/cohorts/ptbxl"
+  done
+done
+einthoven pretrain recipes/simclr-one-lead.toml --out "$runs/simclr-one-lead" --set "data.cohort=$runs/cohorts/ptbxl"
+
+# superclass: three seeds at 100 %, three draws at 10 % and 100 subjects
+einthoven evaluate "$runs"/simclr-ptbxl-{0,1,2} "$runs"/simclr-ptbxl-gain-{0,1,2} "$runs/cohorts/ptbxl" \
+  --task ptbxl/superclass --labelled 1.0 --labelled 0.1 --labelled 100 --out "$runs/evaluation/superclass"
+# the other five tasks and Challenge 2017: one seed, everything labelled
+einthoven evaluate "$runs/simclr-ptbxl-0" "$runs/cohorts/ptbxl" --out "$runs/evaluation/tasks" \
+  --task ptbxl/all --task ptbxl/diagnostic --task ptbxl/subclass --task ptbxl/form --task ptbxl/rhythm
+einthoven evaluate "$runs/simclr-one-lead" "$runs/cohorts/cinc2017" --out "$runs/evaluation/cinc2017" \
+  --task cinc2017/rhythm --split folds
+
+einthoven report "$runs"/evaluation/{superclass,tasks,cinc2017} --out "$runs/report.html"
+einthoven report "$runs"/evaluation/{superclass,tasks,cinc2017} --out docs/results.md
