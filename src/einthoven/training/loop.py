@@ -62,12 +62,13 @@ def train(recipe: Mapping[str, Any], out: str | Path, *, progress: bool = False)
     training = resolved["training"]
     runtime = Runtime(training["device"], training["devices"], training["precision"])
     out = Path(out)
-    if runtime.rank == 0:
-        folder.claim(out, resolved)
-    runtime.barrier()
     devices = [runtime.device] if runtime.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):  # the caller's random numbers stay as they were
-        return _Trainer(resolved, out, runtime, progress).run()
+        trainer = _Trainer(resolved, out, runtime, progress)  # what the cohort cannot give is said before the folder is
+        if runtime.rank == 0:
+            folder.claim(out, resolved)
+        runtime.barrier()
+        return trainer.run()
 
 
 class _Model(nn.Module):
@@ -101,6 +102,8 @@ class _Trainer:
         objective_settings = {k: v for k, v in recipe["objective"].items() if k != "name"}
         objective = registry.load("objectives", recipe["objective"]["name"])(encoder.width_out, **objective_settings)
         self.material = Material.of(recipe, objective)
+        self.loader = self.material.loader(str(runtime.device), runtime.rank, runtime.world)
+        self.validates = self.material.validates and self.training["validate_every"] > 0
         self.earlier = _begin_from(recipe["encoder"].get("weights"), encoder, recipe)
         self.model = _Model(encoder, objective)
         rates = (self.training["lr"], self.training["body_lr"], self.training["weight_decay"])
@@ -135,9 +138,7 @@ class _Trainer:
         passes, steps = self.training["accumulate"], self.training["steps"]
         if self.step >= steps or self.stopped:
             return
-        device = str(self.runtime.device)
-        loader = self.material.loader(device, self.runtime.rank, self.runtime.world)
-        stream = loader.iterate(self.step * passes, steps * passes)
+        stream = self.loader.iterate(self.step * passes, steps * passes)
         try:
             while self.step < steps and not self.stopped:
                 line = self._one_step(wrapped, optimiser, stream, passes)
@@ -206,7 +207,7 @@ class _Trainer:
 
     def _validate(self) -> None:
         """Validation loss; keep the weights if it is the best so far, stop if it has not improved for long."""
-        if not self.material.validates:
+        if not self.validates:
             return
         total, count = 0.0, 0
         with self._evaluating():
@@ -297,7 +298,8 @@ class _Trainer:
         """Write the present weights, which are those after `step`, as a checkpoint."""
         encoder = self.recipe["encoder"]
         card = {
-            "name": self.recipe["name"], "recipe": self.recipe, "step": step, "validation": self.best["loss"],
+            "name": self.recipe["name"], "recipe": self.recipe, "step": step,
+            "validation": self.best["loss"] if step == self.best["step"] else None,
             "data": self.material.card(), "earlier": self.earlier, "device": str(self.runtime.device),
             "seconds": round(self.spent + self.times.seconds(), 1),
         }  # fmt: skip

@@ -63,54 +63,72 @@ class Material:
         return cls(recipe, cohort, layout, objective.needs, objective.views, rows["train"], rows["validation"])
 
     def loader(self, device: str, rank: int, processes: int) -> Loader:
-        """Training batches; one for every forward pass."""
+        """Training batches; one for every forward pass.
+
+        Raises:
+            RecipeError: fewer persons than a batch has places.
+        """
         training = self.recipe["training"]
-        return Loader(
+        loader = Loader(
             self.cohort, self.layout, windows.index(self.cohort, self.train, self.layout), batch=training["batch"],
             seed=self.recipe["seed"], views=self.views, augment=Augment(**self.recipe["augment"]), facts=self.needs,
             device=device, prefetch=training["prefetch"], rank=rank, processes=processes,
         )  # fmt: skip
+        _ = loader.sampler  # made now, so that a batch that cannot be filled is refused before anything is written
+        return loader
 
     def validation_batches(self, device: str) -> Iterable[Batch]:
         """The same batches at every validation: with views as in training for an objective that compares views, else
         every window once as it is."""
         if not self.views:
             return self.plain_validation(device)
-        loader = self._views_of_validation(device)
+        loader = self._views_of_validation(device, self._compared)
         return loader.iterate(0, loader.steps_per_epoch)
 
     def plain_validation(self, device: str) -> Iterable[Batch]:
         """Every validation window once, without augmentation."""
-        index = windows.index(self.cohort, self.validation, self.layout)
         batch = self.recipe["training"]["batch"]
-        return Loader(self.cohort, self.layout, index, batch=batch, facts=self.needs, device=device).sequential()
-
-    def _views_of_validation(self, device: str) -> Loader:
-        batch = min(self.recipe["training"]["batch"], self._validation_subjects)
         return Loader(
-            self.cohort, self.layout, windows.index(self.cohort, self.validation, self.layout), batch=batch,
+            self.cohort, self.layout, self._validation_windows, batch=batch, facts=self.needs, device=device
+        ).sequential()
+
+    def _views_of_validation(self, device: str, batch: int) -> Loader:
+        return Loader(
+            self.cohort, self.layout, self._validation_windows, batch=batch,
             seed=random.number(self.recipe["seed"], 0, "validation") >> 32, views=self.views,
             augment=Augment(**self.recipe["augment"]), facts=self.needs, device=device,
             prefetch=self.recipe["training"]["prefetch"],
         )  # fmt: skip
 
     @cached_property
-    def _validation_subjects(self) -> int:
-        return len(np.unique(self.cohort.index["subject_id"].to_numpy()[self.validation]))
+    def _validation_windows(self) -> windows.Windows:
+        return windows.index(self.cohort, self.validation, self.layout)
+
+    @cached_property
+    def _compared(self) -> int:
+        """Recordings in a validation batch with views: as in training, or fewer where so many cannot be stacked (other
+        lengths, rates or leads); 0 where not even two can."""
+        batch = min(self.recipe["training"]["batch"], _subjects(self.cohort, self.validation))
+        while batch >= 2:
+            try:
+                _ = self._views_of_validation("cpu", batch).sampler
+                return batch
+            except RecipeError:
+                batch //= 2
+        return 0
 
     @property
     def validates(self) -> bool:
         """Whether there is anything to validate on; views need two people to be compared."""
-        return self._validation_subjects >= (2 if self.views else 1)
+        return self._compared > 0 if self.views else len(self._validation_windows) > 0
 
     def card(self) -> dict[str, Any]:
         """What the checkpoint's card says of the data; no key of a recording and no subject."""
         data = self.recipe["data"]
-        subjects = np.unique(self.cohort.index["subject_id"].to_numpy()[self.train])
         return {
             "cohort_fingerprint": self.cohort.fingerprint, "family": self.cohort.card["source"]["family"],
             "split": data["split"], "part": "train", "labelled": data["labelled"], "draw": data["draw"],
-            "records": len(self.train), "subjects": len(subjects), "facts": list(self.needs),
+            "records": len(self.train), "subjects": _subjects(self.cohort, self.train), "facts": list(self.needs),
         }  # fmt: skip
 
 
@@ -121,10 +139,14 @@ def _deal(cohort: Cohort, data: Mapping[str, Any], facts: list[np.ndarray]) -> d
     if data["labelled"] != 1.0:
         share = data["labelled"]
         if not isinstance(share, float):
-            share = min(1.0, share / max(len(np.unique(cohort.index["subject_id"].to_numpy()[rows["train"]])), 1))
+            share = min(1.0, share / max(_subjects(cohort, rows["train"]), 1))
         rows["train"] = splits.few(cohort, rows["train"], data["labelled"], data["draw"])
         rows["validation"] = splits.few(cohort, rows["validation"], share, data["draw"])
     return rows
+
+
+def _subjects(cohort: Cohort, rows: np.ndarray) -> int:
+    return len(np.unique(cohort.index["subject_id"].to_numpy()[rows]))
 
 
 def _known(array: np.ndarray) -> np.ndarray:
