@@ -268,7 +268,18 @@ def run(*line: str, **settings: Any) -> subprocess.CompletedProcess[str]:
     )
 
 
-HEAVY = ("torch", "sklearn", "lightning_fabric", "matplotlib", "wfdb", "polars", "scipy", "pydantic", "onnxruntime")
+HEAVY = (
+    "torch",
+    "sklearn",
+    "lightning_fabric",
+    "matplotlib",
+    "wfdb",
+    "polars",
+    "scipy",
+    "pydantic",
+    "onnxruntime",
+    "numpy",
+)
 
 
 def test_the_door_is_light():

@@ -22,7 +22,6 @@ from cyclopts import App, CycloptsError, Group, Parameter
 
 from einthoven import __version__
 from einthoven.core.errors import BUG, DONE, EinthovenError, ExtraError, Interrupted, OutputError, RecipeError
-from einthoven.core.fingerprint import finite
 from einthoven.core.output import why_unwritable
 
 RESUMABLE = ("prepare", "pretrain", "evaluate", "demo")
@@ -238,6 +237,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(verb: str, json: bool, *args: Any, **settings: Any) -> int:
     """Call the function of that name and print what it returns."""
     from einthoven.app import verb as function_of
+    from einthoven.core.fingerprint import finite
 
     result = function_of(verb)(*args, **settings)
     print(jsonlib.dumps(finite(result.to_dict()), allow_nan=False) if json else result)

@@ -47,3 +47,9 @@ def test_an_array_is_its_values_type_and_shape_not_its_layout_in_memory():
 def test_an_array_is_hashed_from_its_little_endian_bytes():
     want = hashlib.sha256(b"<i2(2,)" + b"\x01\x00\x02\x00").hexdigest()
     assert fingerprint.of_array(np.array([1, 2], dtype=np.int16)) == want
+
+
+@given(json_values, st.sampled_from([float("nan"), float("inf"), -float("inf")]))
+def test_a_number_that_is_none_becomes_null_wherever_it_stands(value, odd: float):
+    nested = {"a": [value, odd, {"b": (odd, value)}]}
+    assert fingerprint.finite(nested) == {"a": [value, None, {"b": [None, value]}]}
