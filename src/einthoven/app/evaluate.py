@@ -93,7 +93,8 @@ def evaluate(
         out: folder that collects cells; what is there is not computed again.
         split: `official`, `half-a`, `half-b`, `fold-0` .. `fold-4`, or `halves` and `folds` for all of them.
         labelled: 1.0, a share (0.1) or a number (100) of the training subjects.
-        save: write the first checkpoint with the head fitted on the first task as a checkpoint for `predict`.
+        save: write the first checkpoint with the head fitted on the first task, with the most labels, as a checkpoint
+            for `predict`.
         smoke: a few steps and one seed, to see that everything runs.
 
     Raises:
@@ -111,6 +112,8 @@ def evaluate(
 
     if features != "embedding":
         raise TaskError("evaluate", "no such features", expected="embedding", got=features)
+    if save:
+        checkpoints.refuse_other(save)
     store = Cohort.open(Path(cohort))
     arms = [checkpoints.load(Path(place)) for place in _several(checkpoint)]
     names = [arm.card["name"] for arm in arms]
@@ -147,27 +150,32 @@ def _share(text: str | float | int) -> float | int:
         number = float(text)
     except ValueError:
         number = -1.0
-    if not (0 < number <= 1 or (number > 1 and number == int(number))):
+    if not (0 < number <= 1 or (number > 1 and number.is_integer())):
         raise TaskError("--labelled", "is unusable", expected="a share such as 0.1, or a number of subjects", got=text)
     return number if number <= 1 else int(number)
 
 
 def _save(arm: Checkpoint, task: Any, places: list[Path], save: Path) -> Path:
-    """The encoder of an arm with the head that was fitted on everything labelled."""
+    """The encoder of an arm with the head that was fitted on most labels."""
     from safetensors.numpy import load_file
 
     from einthoven.core import fingerprint
     from einthoven.training import checkpoint as checkpoints
     from einthoven.training.head import Head
 
-    for place in places:
-        cell = fingerprint.read_json(place / "cell.json")
-        if cell["role"] == "arm" and cell["task"] == task.name and cell["facts"].get("checkpoint") == arm.fingerprint:
-            if not (place / "head.safetensors").exists():  # fine-tuned: the run's own checkpoint has encoder and head
-                return checkpoints.copy(Path(cell["facts"]["run"]), save)
-            head = Head.of(load_file(place / "head.safetensors"), task.labels, task.kind, task.unit)
-            evaluated = {key: cell[key] for key in ("task", "split", "probe", "labelled", "draw", "fingerprint")}
-            return checkpoints.with_head(arm, head, save, evaluated=evaluated)
+    found = [(fingerprint.read_json(place / "cell.json"), place) for place in places]
+    mine = [
+        (cell, place) for cell, place in found
+        if cell["role"] == "arm" and cell["task"] == task.name and cell["facts"].get("checkpoint") == arm.fingerprint
+    ]  # fmt: skip
+    if mine:
+        cell, place = max(mine, key=lambda one: one[0]["facts"]["rows"]["train"])
+        if not (place / "head.safetensors").exists():  # fine-tuned: the run's own checkpoint has encoder and head
+            return checkpoints.copy(place.parents[1] / cell["facts"]["run"], save)
+        kind = "one_vs_rest" if task.kind == "exclusive" else task.kind
+        head = Head.of(load_file(place / "head.safetensors"), task.labels, kind, task.unit)
+        evaluated = {key: cell[key] for key in ("task", "split", "probe", "labelled", "draw", "fingerprint")}
+        return checkpoints.with_head(arm, head, save, evaluated=evaluated)
     raise TaskError(task.name, "nothing was fitted that could be saved", reason="task")
 
 

@@ -105,6 +105,6 @@ def _columns(head: Any, score_NK: Any) -> tuple[list[dict[str, Any]], dict[str, 
             {"label": name, "column": column, "kind": "value" if value else "probability", "unit": head.unit,
              "threshold": threshold}
         )  # fmt: skip
-    if head.kind == "exclusive":
+    if head.kind in ("exclusive", "one_vs_rest"):
         columns["class"] = [head.labels[k] for k in score_NK.argmax(axis=1)]
     return labels, columns

@@ -22,6 +22,9 @@ from einthoven.core import fingerprint
 from einthoven.core.output import replaced
 from einthoven.evaluate.tasks import Task
 
+METHOD = 1
+"""Raised when the same inputs give other predictions, so that cells of an older method are computed again."""
+
 COLUMNS = {
     "key": pl.String, "subject": pl.Int64, "split": pl.String, "part": pl.String, "label": pl.String,
     "truth": pl.Float64, "score": pl.Float64, "run": pl.String,

@@ -6,9 +6,11 @@ end (`scores`), so that anybody can make them again. Shapes: N rows of the cohor
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -48,7 +50,7 @@ class Settings:
     scratch_seeds: int = 1
     draws: int = SMALLEST_DRAWS
     steps: int | None = None
-    """Optimiser steps of the rows that train; None: those of the checkpoint's own run."""
+    """Optimiser steps of the rows that train; None: those of the checkpoint's own run, 20 epochs where it has none."""
     progress: Callable[[str], None] = field(default=lambda text: None, compare=False)
 
 
@@ -100,8 +102,11 @@ class _Bench:
             for name, estimate in (("random encoder", False), ("random encoder, norm statistics", True)):
                 encoder = _Untrained(like, seed, self.cohort, self._train() if estimate else None)
                 if not estimate or encoder.has_statistics:
-                    facts = {"architecture": _architecture(like), "untrained": seed, "estimate": estimate}
-                    yield self._linear(name + tag, draw, seed, facts, lambda e=encoder: self._features(e.checkpoint()))
+                    of = {"untrained": encoder.mark}
+                    yield self._linear(name + tag, draw, seed, of, lambda e=encoder: self._features(e.mark, e.make))
+        if not tuned.trainable(self.task):
+            self.settings.progress(f"{self.task.name}: no row from scratch, networks learn whole label sets")
+            return
         for seed, draw in self._pairs(seeds[: self.settings.scratch_seeds]):
             yield from self._scratch(like, seed if self.labelled == 1.0 else draw, draw, tag)
 
@@ -109,17 +114,20 @@ class _Bench:
         """The checkpoints, several of one name being the seeds of one arm."""
         for name in dict.fromkeys(arm.card["name"] for arm in arms):
             same = [arm for arm in arms if arm.card["name"] == name]
-            by_seed = {arm.card["recipe"]["seed"]: arm for arm in same}
+            by_seed = {arm.recipe.get("seed", 0): arm for arm in same}
             if len(by_seed) < len(same):
                 raise TaskError(name, "two checkpoints have one name and one seed", fix="give each recipe its own name")
             for seed, draw in self._pairs(sorted(by_seed)):
                 arm = by_seed[seed]
                 facts = {"checkpoint": arm.fingerprint, "card": _summary(arm)}
                 if self.settings.probe == "linear":
-                    yield self._linear(name, draw, seed, facts, lambda a=arm: self._features(a), role="arm")
+                    features = partial(self._features, arm.fingerprint, lambda a=arm: a)
+                    yield self._linear(name, draw, seed, facts, features, role="arm")
                 else:
-                    run = self._train_run(arm, f"{name} fine-tuned", seed, draw, weights=arm.path)
-                    yield self._run(name, draw, seed, facts, lambda rows, r=run: _Network(self, r, "best"), role="arm")
+                    recipe = self._recipe(arm, seed, draw, weights=arm.path)
+                    facts |= {"recipe": tuned.mark(recipe)}
+                    go = partial(_Network, self, recipe, "best")
+                    yield self._run(name, draw, seed, facts, lambda rows, go=go: go(), role="arm")
 
     def _pairs(self, seeds: list[int]) -> list[tuple[int, int]]:
         """(seed, draw): each seed on everything, or draw d with seed d, fewer than three seeds repeated (E5)."""
@@ -143,14 +151,21 @@ class _Bench:
             rows["validation"] = splits.few(self.cohort, rows["validation"], share, draw)
         return rows
 
-    def _features(self, arm: Checkpoint) -> np.ndarray:
+    def _features(self, mark: str, make: Callable[[], Checkpoint]) -> np.ndarray:
         """Pooled vectors of all rows, (N, D) float32, computed once for a checkpoint and cohort."""
-        place = self.out / "features" / f"{arm.fingerprint[:16]}-{self.cohort.fingerprint[:16]}.npy"
+        place = self.out / "features" / f"{mark[:16]}-{self.cohort.fingerprint[:16]}.npy"
         if not place.exists():
-            features_ND = embed_cohort(arm, self.cohort)
+            features_ND = embed_cohort(make(), self.cohort)
             with replaced_file(place) as scratch:
                 np.save(scratch, features_ND, allow_pickle=False)
-        return np.load(place, allow_pickle=False)
+        features_ND = np.load(place, allow_pickle=False)
+        used_N = self.task.known & (self.parts_N != "")
+        if lost := int((~np.isfinite(features_ND[used_N]).all(axis=1)).sum()):
+            raise TaskError(
+                self.task.name, f"{lost} of {used_N.sum()} recordings have none of the leads of a checkpoint",
+                fix="prepare a cohort without them; einthoven audit counts leads", reason="leads",
+            )  # fmt: skip
+        return features_ND
 
     def _linear(
         self, name: str, draw: int, seed: int, facts: dict[str, Any], features: Callable[[], np.ndarray],
@@ -166,15 +181,17 @@ class _Bench:
             name, role, seed, self.task.name, self.task.kind, self.split, self.settings.probe, str(self.labelled), draw,
             "embedding", "",
         )  # fmt: skip
+        rows = self._rows(draw)
         made_of = {
-            "cohort": self.cohort.fingerprint, "truth": fingerprint.of_array(self.task.truth_NK),
-            "steps": self.settings.steps, "of": {k: v for k, v in facts.items() if k != "card"},
+            "method": cells.METHOD, "cohort": self.cohort.fingerprint, "of": facts | {"card": None},
+            "truth": fingerprint.of_array(self.task.truth_NK), "parts": self.parts_N.tolist(),
+            "rows": {part: fingerprint.of_array(rows[part]) for part in rows},
         }  # fmt: skip
         cell = replace(cell, fingerprint=fingerprint.of_json(made_of))
 
         def compute() -> Result:
             self.settings.progress(f"{self.task.name} {self.split} {self.labelled}: {name}, seed {seed}, draw {draw}")
-            begun, rows = time.process_time(), self._rows(draw)
+            begun = time.process_time()
             fitted = fit(rows)
             used_N = self.parts_N != "validation"
             used_N[rows["validation"]] = True
@@ -190,28 +207,20 @@ class _Bench:
 
     def _scratch(self, like: Checkpoint, seed: int, draw: int, tag: str) -> Iterator[Path]:
         """Supervised from scratch: the weights after equal steps, and the best by validation (E6)."""
-        run = self._train_run(like, f"supervised{tag}", seed, draw, weights=None)
+        recipe = self._recipe(like, seed, draw, weights=None)
         for name, which in (("supervised, equal steps", "last"), ("supervised, early stop", "best")):
-            facts = {"architecture": _architecture(like), "scratch": which}
-            yield self._run(name + tag, draw, seed, facts, lambda rows, w=which: _Network(self, run, w))
+            facts = {"recipe": tuned.mark(recipe), "scratch": which}
+            go = partial(_Network, self, recipe, which)
+            yield self._run(name + tag, draw, seed, facts, lambda rows, go=go: go())
 
-    def _train_run(self, like: Checkpoint, name: str, seed: int, draw: int, weights: Path | None) -> Callable[[], Path]:
-        steps = self.settings.steps or (self._epochs(like) if weights else like.card["recipe"]["training"]["steps"])
-        recipe = tuned.recipe(
-            like, self.cohort, self.task, split=self.split, labelled=self.labelled, draw=draw, seed=seed, steps=steps,
-            weights=weights,
+    def _recipe(self, like: Checkpoint, seed: int, draw: int, weights: Path | None) -> dict[str, Any]:
+        """The run behind a fine-tuned row, or behind one from scratch."""
+        own = None if weights else like.recipe.get("training", {}).get("steps")
+        epochs = max(tuned.EPOCHS * len(self._rows(draw)["train"]) // tuned.batch(like), 1)
+        return tuned.recipe(
+            like, self.cohort, self.task, split=self.split, labelled=self.labelled, draw=draw, seed=seed,
+            steps=self.settings.steps or own or epochs, weights=weights,
         )  # fmt: skip
-        place = self.out / "runs" / f"{name.replace(' ', '-')}-{fingerprint.of_json(recipe)[:12]}"
-
-        def go() -> Path:
-            loop.train(recipe, place)
-            return place
-
-        return go
-
-    def _epochs(self, like: Checkpoint) -> int:
-        batch = like.card["recipe"]["training"]["batch"]
-        return max(tuned.EPOCHS * len(self._rows(self.settings.seed)["train"]) // batch, 1)
 
 
 class _Prior:
@@ -262,10 +271,14 @@ class _Probe:
 
 
 class _Network:
-    """The encoder and head of a training run; `which` of its checkpoints."""
+    """The encoder and head of a training run, which goes on or is done if it is there; `which` of its checkpoints."""
 
-    def __init__(self, bench: _Bench, run: Callable[[], Path], which: str) -> None:
-        self.bench, self.checkpoint = bench, checkpoints.load(run() / which)
+    def __init__(self, bench: _Bench, recipe: dict[str, Any], which: str) -> None:
+        self.bench = bench
+        self.run = Path("runs", f"{re.sub(r'[^A-Za-z0-9]+', '-', recipe['name'])}-{fingerprint.of_json(recipe)[:12]}")
+        loop.train(recipe, bench.out / self.run)
+        self.run /= which
+        self.checkpoint = checkpoints.load(bench.out / self.run)
 
     def scores(self) -> np.ndarray:
         import torch
@@ -278,14 +291,14 @@ class _Network:
             return head(pooled_ND).double().numpy()
 
     def facts(self) -> dict[str, Any]:
-        return {"card": _summary(self.checkpoint)}
+        return {"card": _summary(self.checkpoint), "run": self.run.as_posix()}
 
     def head(self, validation: np.ndarray) -> dict[str, np.ndarray]:
         return {}
 
 
 class _Untrained:
-    """The architecture of a checkpoint with fresh weights."""
+    """The architecture of a checkpoint with fresh weights; norm statistics are those of the rows `train`, if given."""
 
     def __init__(self, like: Checkpoint, seed: int, cohort: Cohort, train: np.ndarray | None) -> None:
         self.like, self.seed, self.cohort, self.train = like, seed, cohort, train
@@ -295,7 +308,14 @@ class _Untrained:
         """Whether the network holds running statistics that can be estimated."""
         return any("running" in name for name, _ in self.like.encoder.named_buffers())
 
-    def checkpoint(self) -> Checkpoint:
+    @property
+    def mark(self) -> str:
+        """Digest of what decides its outputs, known before it is made."""
+        rows = None if self.train is None else fingerprint.of_array(self.train)
+        of = {"method": cells.METHOD, "like": _architecture(self.like), "seed": self.seed, "rows": rows}
+        return fingerprint.of_json(of)
+
+    def make(self) -> Checkpoint:
         fresh = checkpoints.untrained(self.like, random.number(self.seed, 0, "random encoder"))
         if self.train is not None:
             fresh.estimate_statistics(self.cohort, self.train)
@@ -303,8 +323,7 @@ class _Untrained:
 
 
 def _architecture(arm: Checkpoint) -> str:
-    recipe = arm.card["recipe"]
-    return fingerprint.of_json({"encoder": recipe["encoder"], "layout": arm.layout.to_dict()})
+    return fingerprint.of_json({"encoder": arm.card["encoder"], "layout": arm.layout.to_dict()})
 
 
 def _architectures(arms: Sequence[Checkpoint]) -> list[Checkpoint]:
@@ -314,17 +333,17 @@ def _architectures(arms: Sequence[Checkpoint]) -> list[Checkpoint]:
 
 def _summary(arm: Checkpoint) -> dict[str, Any]:
     """What a table says of an arm: parameters, steps, batch, data, device."""
-    keys = ("name", "parameters", "data", "family", "device", "seconds")
+    keys = ("name", "parameters", "data", "earlier", "device", "seconds")
     card = {key: arm.card[key] for key in keys if key in arm.card}
-    return card | {"training": arm.card["recipe"]["training"], "fingerprint": arm.fingerprint}
+    return card | {"training": arm.recipe.get("training", {}), "fingerprint": arm.fingerprint}
 
 
 def _refuse_seen(arm: Checkpoint, cohort: Cohort, split: str) -> None:
-    """A checkpoint that saw this cohort under another split has seen test subjects."""
-    data = arm.card.get("data", {})
-    if data.get("cohort_fingerprint") == cohort.fingerprint and data.get("split") != split:
-        raise TaskError(
-            arm.card["name"], "was pretrained on this cohort under another split, so it saw test subjects",
-            expected=f"pretraining with split = '{split}'", got=f"'{data.get('split')}'",
-            fix=f"pretrain again with --set data.split={split}", reason="seen",
-        )  # fmt: skip
+    """A checkpoint that saw this cohort under another split, at any stage, has seen test subjects."""
+    for stage in arm.stages:
+        if stage.get("cohort_fingerprint") == cohort.fingerprint and stage.get("split") != split:
+            raise TaskError(
+                arm.card["name"], "was pretrained on this cohort under another split, so it saw test subjects",
+                expected=f"pretraining with split = '{split}'", got=f"'{stage.get('split')}'",
+                fix=f"pretrain again with --set data.split={split}", reason="seen",
+            )  # fmt: skip

@@ -10,11 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from einthoven.cohort.store import Cohort
+from einthoven.core import fingerprint
 from einthoven.core.errors import TaskError
 from einthoven.evaluate.tasks import Task
 from einthoven.training.checkpoint import Checkpoint
 
 EPOCHS, HEAD_RATE, BODY_RATE = 20, 1e-3, 1e-4
+BATCH = 64
+"""Where the checkpoint does not say with what batch it was trained."""
+
+
+def trainable(task: Task) -> bool:
+    """Whether a network can be trained on a task: one value or a whole label set, likelihoods as they are."""
+    bare = task.name.rpartition("/")[2]
+    return task.kind == "value" or not ("@" in bare or ":" in bare)
 
 
 def target(task: Task) -> str:
@@ -22,7 +31,7 @@ def target(task: Task) -> str:
     bare = task.name.rpartition("/")[2]
     if task.kind == "value":
         return bare  # `value:NAME` is the fact's own name
-    if "@" in bare or ":" in bare:
+    if not trainable(task):
         raise TaskError(
             task.name, "a network is trained on whole label sets only", expected="SET", fix="use --probe linear",
             reason="task",
@@ -35,9 +44,9 @@ def recipe(
     steps: int, weights: Path | None,
 ) -> dict[str, Any]:  # fmt: skip
     """The recipe of one run: from the checkpoint's weights with a slow body, or from scratch when `weights` is None."""
-    old = checkpoint.card["recipe"]
+    network = checkpoint.card["encoder"]
     training: dict[str, Any] = {
-        "steps": steps, "batch": old["training"]["batch"], "lr": HEAD_RATE, "warmup": min(100, steps // 10),
+        "steps": steps, "batch": batch(checkpoint), "lr": HEAD_RATE, "warmup": min(100, steps // 10),
         "validate_every": max(steps // 20, 1),
     }  # fmt: skip
     if weights is not None:
@@ -47,8 +56,23 @@ def recipe(
         "seed": seed,
         "data": {"cohort": str(cohort.path), "split": split, "labelled": labelled, "draw": draw},
         "layout": checkpoint.layout.to_dict(),
-        "encoder": dict(old["encoder"]) | ({"weights": str(weights)} if weights else {}),
+        # the network of the card: the checkpoint's own recipe may itself begin from weights
+        "encoder": {"name": network["name"], **network["settings"]} | ({"weights": str(weights)} if weights else {}),
         "objective": {"name": "supervised", "target": target(task)},
-        "augment": {key: old["augment"][key] for key in ("crop_seconds",) if key in old.get("augment", {})},
+        "augment": {"crop_seconds": checkpoint.recipe.get("augment", {}).get("crop_seconds", 0.0)},
         "training": training,
     }
+
+
+def batch(checkpoint: Checkpoint) -> int:
+    """Recordings a forward pass of the checkpoint's own training."""
+    return checkpoint.recipe.get("training", {}).get("batch", BATCH)
+
+
+def mark(recipe: dict[str, Any]) -> str:
+    """Digest of what a run does, wherever its cohort and weights lie."""
+    moved = {"data": "cohort", "encoder": "weights"}
+    return fingerprint.of_json(recipe | {
+        section: {key: value for key, value in recipe[section].items() if key != place}
+        for section, place in moved.items()
+    })  # fmt: skip

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-Kind = Literal["multilabel", "exclusive", "value"]
+Kind = Literal["multilabel", "exclusive", "one_vs_rest", "value"]
 KINDS: tuple[str, ...] = get_args(Kind)
 ARRAYS = ("mean", "scale", "weight", "bias", "temperature")
 
@@ -20,6 +20,8 @@ ARRAYS = ("mean", "scale", "weight", "bias", "temperature")
 class Head(nn.Module):
     """Standardise, multiply, divide by the temperature; then sigmoid, softmax or nothing, by `kind`.
 
+    Of labels that exclude each other `exclusive` was trained as one choice (softmax), `one_vs_rest` as a logistic
+    regression for each, as a linear probe does: its probabilities need not add up to 1, and the highest is the class.
     labels: K names. thresholds: K numbers, None where none could be fitted, or None for all: a score at or above its
     threshold is positive. unit: of the values of a `value` head.
     """

@@ -148,8 +148,9 @@ def provenance(results: Results) -> Html:
 def overlaps(cell: Row) -> bool:
     """Whether the encoder was pretrained on data of the family that it is tested on (other subjects, same hospital)."""
     family = cell["facts"].get("cohort", {}).get("source", {}).get("family")
-    pretrained = cell["facts"].get("card", {}).get("data", {}).get("family")
-    return cell["role"] == "arm" and pretrained is not None and family == pretrained
+    card = cell["facts"].get("card", {})
+    pretrained = {stage.get("family") for stage in (*card.get("earlier", []), card.get("data", {}))}
+    return cell["role"] == "arm" and family is not None and family in pretrained
 
 
 def _cohorts(results: Results) -> list[str]:

@@ -57,6 +57,16 @@ class Checkpoint:
         }
         return fingerprint.of_json({"card": parts, "tensors": tensors})
 
+    @property
+    def stages(self) -> list[dict[str, Any]]:
+        """The data that its weights have seen, in order: cohort, family, split, part, counts."""
+        return [*self.card.get("earlier", []), *([self.card["data"]] if "data" in self.card else [])]
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The recipe it was trained by; empty for a network from another loop."""
+        return self.card.get("recipe", {})
+
     def estimate_statistics(self, cohort: Any, rows: np.ndarray, batch: int = 64) -> None:
         """Set running statistics of normalisation layers to their mean over the recordings; no weight is trained."""
         from einthoven.training.embedding import batches
@@ -83,7 +93,11 @@ def save(
     Args:
         encoder_settings: the constructor's keyword arguments.
         card: what else the card shall say (`name`, `recipe`, `data`, ...).
+
+    Raises:
+        CheckpointError: `folder` holds something else than a checkpoint.
     """
+    refuse_other(folder)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in _tensors(encoder, head).items()}
     whole = {
         "schema": SCHEMA,
@@ -150,11 +164,28 @@ def with_head(checkpoint: Checkpoint, head: Head, folder: Path, **facts: Any) ->
 
 def copy(path: Path, folder: Path) -> Path:
     """Copy a checkpoint that proves itself."""
+    refuse_other(folder)
     place = load(path).path
     with replaced(Path(folder)) as scratch:
         for name in (CARD, WEIGHTS, PROOF, PAGE):
             shutil.copyfile(place / name, scratch / name)
     return Path(folder)
+
+
+def refuse_other(folder: str | Path) -> None:
+    """Nothing but a checkpoint, or an empty folder, is ever replaced by one.
+
+    Raises:
+        CheckpointError: there is something else.
+    """
+    folder = Path(folder)
+    there = list(folder.iterdir()) if folder.is_dir() else [folder] if folder.exists() else []
+    other = sorted(path.name for path in there if path.name not in (CARD, WEIGHTS, PROOF, PAGE))
+    if other:
+        raise CheckpointError(
+            folder, "holds something else than a checkpoint and is not replaced", got=", ".join(other[:3]),
+            fix="choose another folder", reason="other",
+        )  # fmt: skip
 
 
 def _locate(path: Path) -> Path:

@@ -6,6 +6,7 @@ from typing import Any
 
 from einthoven.core.errors import CheckpointError
 from einthoven.objectives import Head
+from einthoven.objectives._head import KINDS
 
 FIELDS = {"kind", "labels", "thresholds", "unit"}
 
@@ -19,7 +20,7 @@ def from_card(entry: Any, width: int, where: Any) -> Head:
     good = (
         isinstance(entry, dict)
         and set(entry) == FIELDS
-        and entry["kind"] in ("multilabel", "exclusive", "value")
+        and entry["kind"] in KINDS
         and isinstance(entry["labels"], list)
         and len(entry["labels"]) > 0
         and all(isinstance(label, str) for label in entry["labels"])

@@ -325,4 +325,4 @@ def _begin_from(weights: str | None, encoder: nn.Module, recipe: Mapping[str, An
                     fix="write the checkpoint's own settings into the recipe", reason="other",
                 )  # fmt: skip
     encoder.load_state_dict(found.encoder.state_dict())
-    return [*found.card.get("earlier", []), *([found.card["data"]] if "data" in found.card else [])]
+    return found.stages
