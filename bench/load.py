@@ -22,7 +22,7 @@ from einthoven.core.registry import load
 if TYPE_CHECKING:
     from einthoven.data.loader import Loader
 
-RECORDINGS, BATCH = 256, 128
+RECORDINGS, BATCH = 512, 256  # a batch of contrastive pretraining
 WANDER_TONES = 5  # of the baseline; ours cuts wander of the same band and SD from the bank
 BAND, ORDER = (0.67, 40.0), 5
 SHIFT_SECONDS, NOISE_MV, WANDER_MV, MAINS_MV, LEAD_MASK, TIME_MASK = 0.5, 0.05, 0.1, 0.05, 0.1, 0.2

@@ -157,7 +157,7 @@ def _keep(view: Tensor, valid: Tensor, kept_BV: np.ndarray | None, lost_BL: np.n
         kept_B1V = torch.from_numpy(kept_BV)[:, None].to(view.device)
         valid = kept_B1V if whole else valid & kept_B1V
     if kept_BV is not None or not whole:
-        view *= valid.view(torch.uint8).to(view.dtype)  # bytes become numbers six times as fast as booleans do
+        view *= valid.view(torch.uint8)  # bytes become numbers six times as fast as booleans do
     valid = valid.expand(view.shape)
     if lost_BL is not None and lost_BL.any():
         lost = tuple(torch.from_numpy(place).to(view.device) for place in np.nonzero(lost_BL))
