@@ -7,7 +7,7 @@ import pytest
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
-from einthoven.evaluate.calibration import Bins, fit_line, platt, temperature
+from einthoven.evaluate.calibration import Bins, fit_line, platt
 from einthoven.evaluate.metrics import brier
 
 
@@ -76,13 +76,6 @@ def test_platt_scaling_undoes_a_distortion_of_logits():
     line = platt(rng.random(50_000) < true_n, distorted_n)
     assert line is not None
     assert np.abs(line(distorted_n) - true_n).mean() < 0.005  # twice the sampling error of the line
-
-
-def test_temperature_undoes_a_factor_on_logits():
-    rng = np.random.default_rng(6)
-    true_n = rng.beta(1, 2, size=50_000)
-    assert temperature(rng.random(50_000) < true_n, expit(3 * logit(true_n))) == pytest.approx(3, rel=0.05)
-    assert np.isnan(temperature(np.zeros(3), np.array([0.1, 0.2, 0.3])))
 
 
 def test_calibration_error_is_that_of_sorting_into_ten_equal_bins():

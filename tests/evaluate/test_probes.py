@@ -70,8 +70,8 @@ def test_unknown_truth_leaves_its_label_only():
     hidden_NK[:150, 1] = np.nan
     all_known = probes.fit(x_ND[:300], y_NK[:300], x_ND[300:], y_NK[300:], "multilabel")
     partly = probes.fit(x_ND[:300], hidden_NK[:300], x_ND[300:], y_NK[300:], "multilabel")
-    if all_known.penalty == partly.penalty:
-        np.testing.assert_allclose(all_known.weight_KD[0], partly.weight_KD[0])
+    assert all_known.penalty == partly.penalty  # else the next line would compare two models
+    np.testing.assert_allclose(all_known.weight_KD[0], partly.weight_KD[0])
     assert np.abs(all_known.weight_KD[1] - partly.weight_KD[1]).max() > 1e-3
 
 
@@ -88,3 +88,13 @@ def test_a_value_is_fitted_by_ridge_regression_in_its_own_unit():
     fitted = probes.fit(x_ND[:200], y_N1[:200], x_ND[200:], y_N1[200:], "value")
     assert np.abs(fitted.scores(x_ND[200:]) - y_N1[200:]).mean() < 1.0  # the noise has mean absolute value 0.80
     np.testing.assert_allclose(fitted.weight_KD[0] / fitted.scale_D, [10, 0, -5, 0], atol=0.3)
+
+
+@pytest.mark.parametrize(("kind", "unjudged", "middle"), [("multilabel", 0.0, 0.1), ("value", np.nan, 10.0)])
+def test_a_validation_part_that_judges_nothing_chooses_no_extreme_penalty_and_is_flagged(kind, unjudged, middle):
+    x_ND, y_NK = data(k=1)
+    fitted = probes.fit(x_ND[:300], y_NK[:300], x_ND[300:], np.full((100, 1), unjudged), kind)
+    assert fitted.penalty == pytest.approx(middle)
+    assert any("cannot choose" in flag for flag in fitted.flags)
+    empty = probes.fit(x_ND[:300], y_NK[:300], x_ND[:0], y_NK[:0], kind)
+    assert empty.penalty == pytest.approx(middle)

@@ -293,6 +293,7 @@ def test_runs_are_paired_by_seed_and_a_single_run_with_all():
     assert found["flags"] == ["2 runs without a partner left out"]
     found = compare(a, arm(1.0, run="prior#7"), **FEW)
     assert found["pairs"] == [(f"a#{seed}", "prior#7") for seed in range(3)]
+    assert found["flags"] == ["one run against several: no seeds of its side are in the interval"]
     found = compare(a, b, pairs=[("a#0", "b#4")], **FEW)
     assert found["pairs"] == [("a#0", "b#4")]
     assert np.isnan(found["v_seed"])

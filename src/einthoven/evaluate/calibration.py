@@ -71,18 +71,6 @@ def platt(truth_v: np.ndarray, score_v: np.ndarray) -> Line | None:
     return fit_line(np.where(truth_v, (positive + 1) / (positive + 2), 1 / (negative + 2)), score_v)
 
 
-def temperature(truth_v: np.ndarray, score_v: np.ndarray) -> float:
-    """T of expit(logit p / T) that is likeliest on validation, within 0.05 to 20; NaN without both classes."""
-    truth_v, x_v = np.asarray(truth_v, dtype=np.float64), _logit(score_v)
-    if truth_v.min(initial=1) == truth_v.max(initial=0):
-        return float("nan")
-    low, high = 1 / 20, 20.0  # of the slope 1 / T; the gradient falls with the slope, so its root is bracketed
-    for _ in range(80):
-        slope = np.sqrt(low * high)
-        low, high = (slope, high) if x_v @ (truth_v - expit(slope * x_v)) > 0 else (low, slope)
-    return float(1 / np.sqrt(low * high))
-
-
 class Bins:
     """Sums by bin of equal mass, for all weightings at once; the bins are those of the unweighted scores."""
 

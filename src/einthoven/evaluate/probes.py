@@ -81,7 +81,7 @@ class _Path:
         self.models: dict[float, Model] = {}
         self.figure: dict[float, float] = {}
         self.unconverged: dict[float, int] = {}
-        self.edge = False
+        self.edge, self.judged = False, True
         known_NK = ~np.isnan(y_NK)
         both_K = [kind == "value" or len(np.unique(y_NK[known_NK[:, k], k])) == 2 for k in range(y_NK.shape[1])]
         self.untrained = tuple(k for k, both in enumerate(both_K) if not both)
@@ -89,8 +89,14 @@ class _Path:
             raise TaskError("probe", "no label has positives and negatives in the training part", reason="labels")
 
     def search(self, grid: tuple[float, ...]) -> float:
-        """Fit the grid, once more two decades beyond an edge that wins; ties go to the stronger penalty."""
+        """Fit the grid, once more two decades beyond an edge that wins; ties go to the stronger penalty.
+
+        Validation that can judge none of them (no known value, no label with both classes) leaves the grid's middle.
+        """
         self._fit_all(grid)
+        if np.isnan(list(self.figure.values())).all():
+            self.judged = False
+            return sorted(grid)[len(grid) // 2]
         best = self._best()
         if best in (min(grid), max(grid)):
             self.edge = True
@@ -100,6 +106,8 @@ class _Path:
 
     def flags(self, best: float) -> list[str]:
         found = [f"penalty at the edge of the grid, extended; chosen {best:g}"] if self.edge else []
+        if not self.judged:
+            found.append(f"validation cannot choose the penalty: {best:g} is the middle of the grid")
         if self.unconverged.get(best):
             found.append(f"{self.unconverged[best]} labels not converged")
         return found
@@ -115,15 +123,17 @@ class _Path:
             self.figure[penalty] = self._judge(self.v_MD @ model[0].T + model[1])
 
     def _judge(self, score_MK: np.ndarray) -> float:
+        """The figure on validation, higher is better; NaN where nothing can be judged."""
         if self.kind == "value":
-            return -float(np.nanmean(np.abs(score_MK - self.v_MK)))
+            error_M = np.abs(score_MK - self.v_MK)[~np.isnan(self.v_MK)]
+            return -float(error_M.mean()) if len(error_M) else float("nan")
         figures = []
         for k in range(score_MK.shape[1]):
             known = ~np.isnan(self.v_MK[:, k])
             if k not in self.untrained:
                 figures.append(auroc(self.v_MK[known, k], score_MK[known, k]))
         figures = [figure for figure in figures if not np.isnan(figure)]
-        return float(np.mean(figures)) if figures else 0.5
+        return float(np.mean(figures)) if figures else float("nan")
 
     def _logistic(self, penalties: list[float]) -> Iterator[tuple[float, Model]]:
         from sklearn.exceptions import ConvergenceWarning

@@ -34,7 +34,10 @@ Probe = Literal["linear", "finetune"]
 GROUPS = {"halves": ("half-a", "half-b"), "folds": tuple(f"fold-{k}" for k in range(5))}
 """Names for several splits whose figures are averaged (evaluation.md A3, C)."""
 SMALLEST_DRAWS = 5
-"""Draws of labelled subjects where an arm has fewer than three seeds (evaluation.md E5)."""
+"""Draws of labelled subjects where an arm has fewer than three seeds.
+
+DIFFERS: evaluation.md E5 has five draws up to four seeds; three or four seeds have a draw each here, no seed twice.
+"""
 
 
 @dataclass(frozen=True)

@@ -226,7 +226,8 @@ def _pairs(
                 raise TaskError(where, f"no run called '{run}'", fix=nearest(run, table.runs), reason="runs")
         return [(a.runs.index(one), b.runs.index(two)) for one, two in pairs], []
     if len(a.runs) == 1 or len(b.runs) == 1:
-        return [(one, two) for one in range(len(a.runs)) for two in range(len(b.runs))], []
+        found = [(one, two) for one in range(len(a.runs)) for two in range(len(b.runs))]
+        return found, ["one run against several: no seeds of its side are in the interval"] * (len(found) > 1)
     seeds_a, seeds_b = ([run.rpartition("#")[2] for run in table.runs] for table in (a, b))
     matched = [(one, seeds_b.index(seed)) for one, seed in enumerate(seeds_a) if seed in seeds_b]
     if not matched:
