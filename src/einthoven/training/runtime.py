@@ -7,6 +7,7 @@ appears anywhere (see `gather`; tests/training/test_processes.py holds it there)
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from collections.abc import Callable
@@ -28,6 +29,7 @@ class Runtime:
     def __init__(self, device: str, devices: int, precision: str) -> None:
         from lightning_fabric import Fabric
 
+        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces what the recipe already says
         if device == "cuda" and not torch.cuda.is_available():
             raise RecipeError("[training] device", "there is no CUDA device", got="cuda", fix='set device = "auto"')
         accelerator = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
