@@ -226,6 +226,12 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(made, tmp_path, refuse, monk
     assert "No space left" in line
 
 
+@pytest.mark.parametrize("verb", ["embed", "predict"])
+def test_a_table_of_an_unknown_kind_is_refused_before_anything_is_read(made, tmp_path, refuse, verb):
+    words = ("--checkpoint", tmp_path / "nowhere", "--out", tmp_path / "e.xlsx")
+    assert "expected .parquet or .csv, got .xlsx" in refuse(verb, made / "good.hea", *words)
+
+
 def test_a_folder_that_cannot_be_written_is_one_line(made, tmp_path, refuse):
     (tmp_path / "file").write_text("not a folder")
     refuse("prepare", "simulated", tmp_path, tmp_path / "file" / "cohort", "--set", "patients=2")
@@ -239,3 +245,8 @@ def test_one_bad_file_never_stops_a_folder(made, tmp_path, capsys):
     assert main(words) == 0
     assert "1 refused" in capsys.readouterr().out
     assert main([*words, "--strict"]) == 1
+    out = tmp_path / "out" / "e.csv"
+    assert main([*words, "--out", str(out)]) == 0
+    assert (tmp_path / "out" / "e.refused.csv").exists()
+    assert main(["embed", str(tmp_path / "good.hea"), *words[2:], "--out", str(out)]) == 0
+    assert not (tmp_path / "out" / "e.refused.csv").exists()  # it would speak of another table

@@ -14,7 +14,7 @@ from einthoven.cohort.store import Cohort
 from einthoven.core.errors import CheckpointError, TaskError
 from einthoven.core.registry import load
 from einthoven.evaluate import run as driver
-from einthoven.evaluate import tasks, tuned
+from einthoven.evaluate import tables, tasks, tuned
 
 pytest.importorskip("torch")
 from einthoven.training import checkpoint as checkpoints
@@ -172,3 +172,25 @@ def test_recordings_without_any_lead_of_the_checkpoint_are_said(run, cohort, tmp
 def test_an_amount_of_labels_that_is_none_is_refused(run, cohort, tmp_path, share):
     with pytest.raises(TaskError, match="is unusable"):
         evaluate(run, cohort.path, task=TASK, out=tmp_path / "e", labelled=share, smoke=True)
+
+
+def test_predictions_made_elsewhere_stand_in_the_same_table_and_say_what_they_lack(run, cohort, tmp_path, no_scratch):
+    evaluate(run, cohort.path, task=TASK, out=tmp_path / "e", smoke=True)
+    mine = next(cell for cell in cells(tmp_path / "e") if cell["role"] == "arm")
+    place = tmp_path / "e" / "cells" / "theirs"
+    place.mkdir()
+    table = pl.read_parquet(mine["place"] / "predictions.parquet")
+    table.with_columns(run=pl.lit("theirs#0"), note=pl.lit("other columns")).write_parquet(
+        place / "predictions.parquet"
+    )
+    says = {name: mine[name] for name in tables.CELL} | {"arm": "theirs"}
+    (place / "cell.json").write_text(json.dumps(says))
+    scores = tables.write(tmp_path / "e", "again", resamples=20).filter(pl.col("metric") == "auroc", label="macro")
+    assert scores.filter(arm="theirs")["value"].to_list() == scores.filter(arm="tiny")["value"].to_list()
+    (place / "cell.json").write_text(json.dumps({name: says[name] for name in says if name != "kind"}))
+    with pytest.raises(TaskError, match=r"theirs/cell.json: lacks keys, expected arm, .*, got no kind"):
+        tables.write(tmp_path / "e", "again")
+    (place / "cell.json").write_text(json.dumps(says))
+    table.drop("truth").write_parquet(place / "predictions.parquet")
+    with pytest.raises(TaskError, match="is no prediction table, expected key, subject"):
+        tables.write(tmp_path / "e", "again")

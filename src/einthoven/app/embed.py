@@ -66,6 +66,7 @@ def embed(
     """
     import polars as pl
 
+    inference.refuse_suffix(out)
     model = inference.load(checkpoint, "embed")
     encoded = inference.encode(path, model, Mapping(rate=rate, unit=unit, lead=lead, column=column))
     names = [f"e{i:04d}" for i in range(encoded.pooled_ND.shape[1])]

@@ -162,18 +162,27 @@ def _pool(windows: list[tuple[np.ndarray, np.ndarray]], checkpoint: Checkpoint) 
     return [(total / len(windows[i][0])).astype(np.float32) for i, total in enumerate(sums)]
 
 
+def refuse_suffix(out: str | Path | None) -> None:
+    """Say that a table cannot be written in that form, before the work is done."""
+    if out is not None and Path(out).suffix not in (".parquet", ".csv"):
+        got = Path(out).suffix or "no suffix"
+        raise FormatError(out, "unknown kind of table", expected=".parquet or .csv", got=got, reason="suffix")
+
+
 def write_table(frame: pl.DataFrame, refused: list[tuple[str, EinthovenError]], out: str | Path) -> Path | None:
-    """Write a table as Parquet or CSV by its suffix, refusals beside it as `NAME.refused.csv`; return the latter."""
+    """Write a table as Parquet or CSV by its suffix, refusals beside it as `NAME.refused.csv`; return the latter.
+
+    Where nothing was refused, a list of refusals that an earlier table of this name left is removed.
+    """
     import polars as pl
 
     out = Path(out)
-    if out.suffix not in (".parquet", ".csv"):
-        raise FormatError(out, "unknown kind of table", expected=".parquet or .csv", got=out.suffix or "no suffix")
+    beside = out.with_name(out.stem + ".refused.csv")
     with replaced_file(out) as scratch:
         frame.write_parquet(scratch) if out.suffix == ".parquet" else frame.write_csv(scratch)
     if not refused:
+        beside.unlink(missing_ok=True)
         return None
-    beside = out.with_name(out.stem + ".refused.csv")
     with replaced_file(beside) as scratch:
         pl.DataFrame(plain(refused)).write_csv(scratch)
     return beside

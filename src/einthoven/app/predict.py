@@ -73,6 +73,7 @@ def predict(
     import polars as pl
     import torch
 
+    inference.refuse_suffix(out)
     model = inference.load(checkpoint, "predict")
     if model.head is None:
         raise CheckpointError(

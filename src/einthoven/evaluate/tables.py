@@ -15,12 +15,16 @@ from typing import Any
 import polars as pl
 
 from einthoven.core import fingerprint
+from einthoven.core.errors import TaskError
 from einthoven.core.output import replaced_file
 from einthoven.evaluate import scores
+from einthoven.evaluate.cells import COLUMNS
 from einthoven.evaluate.run import GROUPS
 from einthoven.evaluate.tasks import Kind
 
 SCHEMA = 1
+CELL = ("arm", "role", "task", "kind", "split", "probe", "labelled", "features")
+"""What a cell made elsewhere has to say of itself."""
 Key = tuple[str, str, str, str, str]
 """task, splits, probe, labelled, features"""
 
@@ -30,9 +34,12 @@ def write(folder: Path, command: str, resamples: int = 1000) -> pl.DataFrame:
 
     Args:
         command: the command line that led here; those of earlier calls on the same folder are kept before it.
+
+    Raises:
+        TaskError: a cell does not say what it is, or its table cannot be read or scored.
     """
-    cells = [fingerprint.read_json(place) for place in sorted(folder.glob("cells/*/cell.json"))]
     places = [place.parent for place in sorted(folder.glob("cells/*/cell.json"))]
+    cells = [_cell(place) for place in places]
     arms: dict[Key, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for i, cell in enumerate(cells):
         splits = next((name for name, members in GROUPS.items() if cell["split"] in members), cell["split"])
@@ -40,10 +47,7 @@ def write(folder: Path, command: str, resamples: int = 1000) -> pl.DataFrame:
         arms[key][cell["arm"]].append(i)
     tables, differences = [], []
     for key, group in arms.items():
-        predictions = {
-            arm: pl.concat([pl.read_parquet(places[i] / "predictions.parquet") for i in members])
-            for arm, members in group.items()
-        }
+        predictions = {arm: pl.concat([_predictions(places[i]) for i in members]) for arm, members in group.items()}
         kind = cells[next(iter(group.values()))[0]]["kind"]
         for arm, table in predictions.items():
             found = scores.score(table, task_name=key[0], kind=kind, resamples=resamples)
@@ -62,6 +66,32 @@ def write(folder: Path, command: str, resamples: int = 1000) -> pl.DataFrame:
     versions = {name: version(name) for name in ("einthoven", "numpy", "scikit-learn", "torch")}
     _write_json(about, {"schema": SCHEMA, "commands": commands, "versions": versions, "cells": cells})
     return scored
+
+
+def _cell(place: Path) -> dict[str, Any]:
+    try:
+        cell = fingerprint.read_json(place / "cell.json")
+    except (OSError, ValueError) as error:
+        raise TaskError(
+            place / "cell.json", "cannot be read", got=error, fix="remove the folder", reason="cell"
+        ) from error
+    missing = [name for name in CELL if not isinstance(cell, dict) or name not in cell]
+    if missing:
+        raise TaskError(
+            place / "cell.json", "lacks keys", expected=", ".join(CELL), got=f"no {missing[0]}", reason="cell"
+        )
+    return cell
+
+
+def _predictions(place: Path) -> pl.DataFrame:
+    """The columns of a prediction table that are scored; others may stand beside them."""
+    path = place / "predictions.parquet"
+    try:
+        return pl.read_parquet(path).select(pl.col(name).cast(kind) for name, kind in COLUMNS.items())
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise TaskError(
+            path, "is no prediction table", expected=", ".join(COLUMNS), got=error, reason="cell"
+        ) from error  # fmt: skip
 
 
 def _columns(key: Key) -> list[pl.Expr]:
