@@ -85,6 +85,30 @@ def test_clocks_counters_and_other_units_are_no_leads(tmp_path: Path):
     assert read(put(tmp_path, "\n".join([head, *lines])), Mapping(rate=250)).leads == ("I", "II")
 
 
+@pytest.mark.parametrize(
+    ("head", "step"), [("time", 0.002), ("time_ms", 2), ("Time [s]", 0.002), ("Elapsed time", 2e3)]
+)
+def test_a_time_column_that_contradicts_the_rate_is_refused(tmp_path: Path, head: str, step: float):
+    path = put(tmp_path, "\n".join([f"{head},II [mV]", *(f"{i * step:g},{v}" for i, v in enumerate(WAVE))]))
+    assert read(path, Mapping(rate=500)).rate == 500
+    error = refusal(path, Mapping(rate=250))
+    assert error.reason == "contradiction"
+    assert "500 Hz" in error.got
+
+
+def test_a_counter_and_a_clock_of_whole_seconds_contradict_no_rate(tmp_path: Path):
+    path = put(tmp_path, "\n".join(["sample,time,II [mV]", *(f"{i},{i // 7},{v}" for i, v in enumerate(WAVE))]))
+    assert read(path, Mapping(rate=250)).rate == 250
+
+
+def test_a_row_a_lead_is_refused_and_not_read_as_thousands_of_leads(tmp_path: Path):
+    assert "transpose it" in str(refusal(put(tmp_path, "\n".join(",".join(["0.1", "0.2"] * 300) for _ in range(12)))))
+
+
+def test_a_message_about_text_does_not_repeat_it(tmp_path: Path):
+    assert "Jane" not in str(refusal(put(tmp_path, "Name,Jane\nBorn,Jan 1 1980\nWard,B\n")))
+
+
 def test_a_nameless_counter_is_asked_about_not_guessed(tmp_path: Path):
     text = "\n".join(f"{i},{value}" for i, value in enumerate(WAVE))
     error = refusal(put(tmp_path, text))

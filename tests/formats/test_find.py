@@ -35,7 +35,7 @@ def test_the_dialect_of_a_file_is_said_in_words(tmp_path: Path):
     Wfdb().write(Record("x", ("I", "II"), np.ones((2, 9)), 250), tmp_path / "x.hea")
     assert describe(tmp_path / "x.hea") == "format 16, 2 channels, gain 1000/mV"
     (tmp_path / "x.csv").write_text("I [mV];II [mV]\n" + "0,5;0,1\n" * 5)
-    assert describe(tmp_path / "x.csv") == "2 columns separated by ;, decimal commas, heading I [mV], II [mV]"
+    assert describe(tmp_path / "x.csv") == "2 columns separated by semicolons, decimal commas, heading I [mV], II [mV]"
     np.save(tmp_path / "x.npy", np.ones((2, 99), np.int16))
     assert describe(tmp_path / "x.npy") == "int16, shape (2, 99)"
 

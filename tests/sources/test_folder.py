@@ -118,6 +118,11 @@ def test_two_files_of_one_stem_keep_their_suffix_in_the_key(folder: Path):
         ("file,subject,outcome:d,time:d\na.hea,1,1,-5\n", ["row 2", "'time:d'", "0 or more"]),
         ("file,subject,outcome:d\na.hea,1,1\n", ["'outcome:d' lacks its partner", "time:d"]),
         ("file,subject,lable:AF\na.hea,1,1\n", ["no such column 'lable:AF'", "did you mean label:AF?"]),
+        ("file,subject,age\na.hea,1,60\n", ["no such column 'age'", "did you mean value:age?"]),
+        ("file,subject,Sex\na.hea,1,f\n", ["no such column 'Sex'", "did you mean category:sex?"]),
+        ("file,subject,LVH\na.hea,1,1\n", ["no such column 'LVH'", "for example label:LVH"]),
+        ("file,subject,category:sex\na.hea,1,1\n", ["row 2", "'category:sex'", "male, female or empty"]),
+        ("file,subject,value:age [months]\na.hea,1,1\n", ["value:age [years]", "got months"]),
         ("file,subject,label:\na.hea,1,1\n", ["no such column 'label:'"]),
         ("file,subject,label:AF,label:AF\na.hea,1,1,0\n", ["'label:AF' is there twice"]),
         ("file,subject,value:k [a],value:k [b]\na.hea,1,1,0\n", ["is there twice"]),
@@ -138,8 +143,13 @@ def test_every_mistake_in_the_table_is_named_by_row_and_column(folder: Path, tex
         assert word in str(caught.value)
 
 
+def test_sex_is_one_word_however_it_is_written(folder: Path):
+    rows = _table.read(Path(table(folder, "file,category:sex\na.hea,M\nb.hea,female\nc.hea,\n"))).rows
+    assert [row.facts for row in rows] == [(Category("sex", "male"),), (Category("sex", "female"),), ()]
+
+
 def test_a_table_that_is_not_there_or_not_utf_8_is_one_line(folder: Path):
-    with pytest.raises(SourceError, match="cannot be read"):
+    with pytest.raises(SourceError, match="the table is not there"):
         Folder(table=str(folder / "none.csv")).plan(folder)
     (folder / "own.csv").write_bytes("file,subject\nä,1\n".encode("latin-1"))
     with pytest.raises(SourceError, match="not UTF-8"):

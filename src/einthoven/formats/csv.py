@@ -2,7 +2,8 @@
 
 With a heading or without, separated by ; tab , or blanks. A unit in the heading (`II [uV]`, `lead_II (mV)`) is used;
 the rate, and a unit that is not stated, come from the Mapping. Columns of time or counters are no signal, and one
-without a heading is asked about. Empty cells are lost samples; a column of them only is no lead.
+without a heading is asked about; a rate that no unit of a time column agrees with is refused. Empty cells are lost
+samples; a column of them only is no lead.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ from einthoven.formats._mapping import MOST_VALUES, Mapping, millivolts
 _MOST_BYTES = 1 << 30
 _HEAD = 1 << 16
 _LONGEST_NAME = 200
+_MOST_LEADS = 512
+_CLOCKED = 200
+_TICKS = (1.0, 1e3, 1e6, 1e9, 1 / 60, 1 / 3600, 1 / 86400)
+"""What a second is in a column of time: seconds, milliseconds, and so on to minutes, hours and days."""
 _UNIT = re.compile(r"^(.*?)\s*[\[(]\s*([^\])]*?)\s*[\])]\s*$")
 _NO_VOLTAGE = re.compile(r"^(bpm|%|mmhg|m?s|sec(onds?)?|g|°?c|ohm|hz|nu|l/min|/min)$", re.IGNORECASE)
 _CLOCK = re.compile(
@@ -70,8 +75,10 @@ class Csv:
         dialect = dialect_of(text if len(data) <= _HEAD else text[: text.rfind("\n")])
         if dialect is None:
             raise FormatError(
-                path, "holds no column of numbers", expected="a row a sample, a column a lead", got=text[:40],
-                fix="a table about recordings is named with --table", reason="table" if data.strip() else "empty",
+                path, "holds no column of numbers", expected="a row a sample, a column a lead",
+                got="other text" if data.strip() else "an empty file",  # not which: it may be about a person
+                fix="delete what is not the signal; a table about recordings is named with --table",
+                reason="table" if data.strip() else "empty",
             )  # fmt: skip
         refuse_doubtful_commas(dialect, text, path)
         if dialect.heading and len(dialect.heading) != dialect.columns:
@@ -79,6 +86,7 @@ class Csv:
                 path, "heading and rows differ", expected=f"{len(dialect.heading)} cells a row", got=dialect.columns,
                 fix="decimal commas need ; or tab as separator", reason="table",
             )  # fmt: skip
+        _refuse_rows(dialect, data.count(b"\n"), path)
         names, stated = _names(dialect)
         columns = _chosen(dialect, names, stated, mapping, path)
         table_TC = _numbers(data, dialect, columns, path)
@@ -89,7 +97,9 @@ class Csv:
         take, leads = mapping.leads_of([names[i] for i in columns], path)
         scale = [mapping.millivolts_of(stated[columns[i]], path, f"column {columns[i] + 1}") for i in take]
         signal_LT = table_TC.T[take] * np.array(scale)[:, None]
-        return Record(path.stem, leads, signal_LT, mapping.rate_of(None, path))
+        rate = mapping.rate_of(None, path)
+        _refuse_other_rate(text, dialect, names, rate, path)
+        return Record(path.stem, leads, signal_LT, rate)
 
     def describe(self, path: Path) -> str:
         """Separator, decimal mark and heading."""
@@ -97,7 +107,9 @@ class Csv:
         dialect = dialect_of(text_of(data[:_HEAD], path))
         if dialect is None:
             return "no table of numbers"
-        separator = {" ": "blanks", "\t": "tabs", "\n": "line ends"}.get(dialect.separator, dialect.separator)
+        separator = {" ": "blanks", "\t": "tabs", "\n": "line ends", ",": "commas", ";": "semicolons"}.get(
+            dialect.separator, dialect.separator
+        )
         mark = ", decimal commas" if dialect.decimal_comma else ""
         heading = f"heading {', '.join(dialect.heading)}" if dialect.heading else "no heading"
         return f"{dialect.columns} columns separated by {separator}{mark}, {heading[:120]}"
@@ -133,6 +145,15 @@ def _is_about_recordings(text: str) -> bool:
     """Whether the heading has columns such as file, subject, age: a table of facts, not a signal."""
     first = next((line for line in text.splitlines() if line.strip()), "")
     return any(_FACTS.match(cell.strip(" \"'")) for cell in re.split(r"[;,\t]", first))
+
+
+def _refuse_rows(dialect: Dialect, rows: int, path: Path) -> None:
+    """A file with a row a lead has thousands of columns."""
+    if dialect.columns > _MOST_LEADS and dialect.columns > rows:
+        raise FormatError(
+            path, "has more columns than rows", expected="a row a sample, a column a lead",
+            got=f"{rows} rows of about {dialect.columns} cells", fix="transpose it", reason="table",
+        )  # fmt: skip
 
 
 def _names(dialect: Dialect) -> tuple[list[str], list[float | None]]:
@@ -248,3 +269,26 @@ def _refuse_clock(table_TC: np.ndarray, dialect: Dialect, columns: list[int], pa
                 path, f"column {column + 1} only counts up, as a time or a sample number does",
                 expected="columns of a signal", fix=f"choose them, for example --column {signal}", reason="column",
             )  # fmt: skip
+
+
+def _refuse_other_rate(text: str, dialect: Dialect, names: list[str], rate: float, path: Path) -> None:
+    """A time column whose steps fit the rate in no unit: one of the two is wrong. Steps of 1 may count samples."""
+    lines = [line for line in text.splitlines()[dialect.skip :] if line.strip()][:-1][:_CLOCKED]  # the last may be cut
+    rows = [cells for line in lines if len(cells := dialect.cells(line)) == dialect.columns]
+    for i in dialect.numeric:
+        if not _CLOCK.match(names[i] or " "):
+            continue
+        cells = [row[i].replace(",", ".") for row in rows if row[i] not in MISSING]
+        time = np.array([float(cell) for cell in cells if re.fullmatch(r"[-+.0-9eE]+", cell)])
+        steps = np.diff(time)
+        if len(steps) < 10 or not (steps > 0).all() or not np.isfinite(steps).all():
+            continue
+        found = (float(np.median(steps)), float(steps.mean()))
+        if found == (1.0, 1.0) or any(abs(tick / step / rate - 1) < 0.1 for tick in _TICKS for step in found):
+            continue
+        meant = [f", {tick / found[0]:g} Hz" for tick in _TICKS[:3] if 20 <= tick / found[0] <= 20_000]
+        raise FormatError(
+            path, f"column '{dialect.heading[i] if dialect.heading else i + 1}' goes at another rate",
+            expected=f"{rate:g} Hz as asked for", got=f"steps of {found[0]:g}{''.join(meant[:1])}",
+            fix="correct --rate; where the column is no time, give it another heading", reason="contradiction",
+        )  # fmt: skip

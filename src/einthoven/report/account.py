@@ -172,6 +172,8 @@ def _cohorts(results: Results) -> list[str]:
 def _label_list(index: tables.Index) -> str:
     rows = {label: row for (_, label, metric), row in index.items() if metric == "auroc" and row["listed"]}
     names = [label for label in tables.label_names(index) if label in rows]
+    if not names:
+        return "none: no label has enough test subjects with it and without it"
     return ", ".join(f"{label}\N{NO-BREAK SPACE}{rows[label]['n_positive_subjects']:,}" for label in names)
 
 

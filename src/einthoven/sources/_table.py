@@ -1,8 +1,9 @@
 """A person's own table: one row a recording, columns by their heading. This is how own labels enter.
 
 `file`, `subject`, then facts: `label:NAME` (1, 0, empty = unknown), `value:NAME [unit]`, `category:NAME`, `text` (the
-fact `report`), `outcome:NAME` (1 observed, 0 censored) with `time:NAME` (days), `split` (train, validation, test). A
-mistake is named by row, counted as a spreadsheet does (the heading is row 1), and column; nothing is repaired.
+fact `report`), `outcome:NAME` (1 observed, 0 censored) with `time:NAME` (days), `split` (train, validation, test).
+`value:age` is in years and `category:sex` is male or female, because a baseline reads them. A mistake is named by row,
+counted as a spreadsheet does (the heading is row 1), and column; nothing is repaired.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ _KINDS = ("label:", "value:", "category:", "outcome:", "time:")
 _WORDS = ("file", "subject", "text", "split")
 _UNIT = re.compile(r"^(.*?)\s*[\[(]([^\])]*)[\])]$")
 _SPLITS = ("train", "validation", "test")
+_SEXES = {"male": "male", "m": "male", "female": "female", "f": "female"}
+_YEARS = ("years", "year", "y", "a")
+_MEANT = {"age": "value:age", "sex": "category:sex", "gender": "category:sex", "report": "text"}
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,11 @@ def read(table: Path) -> Table:
         SourceError: it cannot be read (`missing`, `encoding`), a heading is unknown or lacks its partner (`column`), or
             a cell does not say what its column asks for (`cell`).
     """
+    if not table.is_file():
+        raise SourceError(
+            table, "the table is not there", expected="a CSV file of file, subject and facts",
+            got="a folder" if table.is_dir() else "nothing", fix="check --table", reason="missing",
+        )  # fmt: skip
     text = text_of(table, "the table")
     first = text.lstrip().partition("\n")[0]
     separator = max(",;\t", key=first.count)
@@ -83,7 +92,12 @@ def _check_heading(heading: list[str], table: Path) -> None:
         if column not in _WORDS and (kind is None or not _name(column)):
             raise SourceError(
                 table, f"no such column '{column}'", expected=f"{', '.join(_WORDS)}, {'NAME, '.join(_KINDS)}NAME",
-                fix=nearest(column, [*_WORDS, *(kind + column.partition(":")[2] for kind in _KINDS)]), reason="column",
+                fix=_meant(column), reason="column",
+            )  # fmt: skip
+        if kind == "value:" and _name(column) == "age" and (match := _UNIT.match(column)) and match[2] not in _YEARS:
+            raise SourceError(
+                table, f"column '{column}' has another unit", expected="value:age [years]", got=match[2],
+                fix="convert it to years", reason="column",
             )  # fmt: skip
         other = {"outcome:": "time:", "time:": "outcome:"}.get(kind or "")
         if other and other + column.partition(":")[2] not in heading:
@@ -94,6 +108,17 @@ def _check_heading(heading: list[str], table: Path) -> None:
     names = [(column.partition(":")[0], _name(column)) for column in heading]
     if twice := sorted({column for column, name in zip(heading, names) if names.count(name) > 1}):
         raise SourceError(table, f"column '{twice[0]}' is there twice", fix="rename or delete one", reason="column")
+
+
+def _meant(column: str) -> str:
+    """What a heading that is none was meant to be."""
+    kind, _, name = column.partition(":")
+    if column.lower() in _MEANT:
+        return f"did you mean {_MEANT[column.lower()]}?"
+    near = nearest(column, [*_WORDS, *(known + name for known in _KINDS)] if name else _WORDS)
+    if name or near.startswith("did"):
+        return near
+    return f"say what it is, for example label:{kind} or value:{kind}, or delete the column"
 
 
 def _name(column: str) -> str:
@@ -122,6 +147,8 @@ def _reader(column: str) -> _Reader | None:
     if kind == "value":
         unit = match[2].strip() if (match := _UNIT.match(column)) else ""
         return lambda row: Value(name, _number(row, column), unit) if row[column] else None
+    if kind == "category" and name == "sex":
+        return lambda row: Category(name, _sex(row, column)) if row[column] else None
     if kind == "category":
         return lambda row: Category(name, row[column]) if row[column] else None
     if kind == "outcome":
@@ -164,6 +191,12 @@ def _split(row: dict[str, str]) -> Category | None:
     if row["split"] and row["split"] not in _SPLITS:
         raise _Cell("split", f"one of {', '.join(_SPLITS)} or empty")
     return Category("split", row["split"]) if row["split"] else None
+
+
+def _sex(row: dict[str, str], column: str) -> str:
+    if row[column].lower() not in _SEXES:
+        raise _Cell(column, "male, female or empty")
+    return _SEXES[row[column].lower()]
 
 
 def _yes(row: dict[str, str], column: str) -> float:
