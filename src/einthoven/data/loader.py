@@ -139,11 +139,10 @@ class Loader:
         sizes, member = np.unique(self._size[index], axis=0, return_inverse=True)
         if len(sizes) == 1:
             return self._read(index, *map(int, sizes[0]))
-        order = np.argsort(
-            member.reshape(-1), kind="stable"
-        )  # a pass for each kind of surroundings, then back in order
-        parts = [self._read(index[member.reshape(-1) == i], *map(int, size)) for i, size in enumerate(sizes)]
-        back = torch.from_numpy(np.argsort(order)).to(self.device)
+        member = member.reshape(-1)
+        # one pass for each kind of surroundings, then back in order
+        parts = [self._read(index[member == i], *map(int, size)) for i, size in enumerate(sizes)]
+        back = torch.from_numpy(np.argsort(np.argsort(member, kind="stable"))).to(self.device)
         return torch.cat([signal for signal, _ in parts])[back], torch.cat([valid for _, valid in parts])[back]
 
     def _read(self, index: np.ndarray, window: int, before: int, after: int) -> tuple[Tensor, Tensor]:
