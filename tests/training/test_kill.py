@@ -17,6 +17,7 @@ from einthoven.training import loop, settings
 from tests.training.given import cohort as make_cohort
 from tests.training.given import leftovers, log
 
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 ROOT = Path(__file__).parents[2]
 RECIPE = ROOT / "recipes" / "kill-test.toml"
 PATIENCE = 120.0

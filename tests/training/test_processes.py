@@ -14,6 +14,7 @@ from einthoven.training import checkpoint, loop
 from tests.training.given import log
 from tests.training.processes import joint_recipe
 
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="torch for Windows starts no processes by torchrun")
 ROOT = Path(__file__).parents[2]
 
 

@@ -35,7 +35,7 @@ def write(place: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) 
         whole = {"schema": SCHEMA, "sha256": fingerprint.of_file(scratch / TENSORS), **facts}
         (scratch / FACTS).write_text(fingerprint.to_json(whole, indent=1) + "\n", encoding="utf-8")
         for file in (scratch / TENSORS, scratch / FACTS):
-            with open(file, "rb") as stream:
+            with open(file, "r+b") as stream:  # Windows forces only what may be written
                 os.fsync(stream.fileno())
 
 
