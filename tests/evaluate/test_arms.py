@@ -15,6 +15,7 @@ from einthoven.core.errors import CheckpointError, TaskError
 from einthoven.core.registry import load
 from einthoven.evaluate import run as driver
 from einthoven.evaluate import tables, tasks, tuned
+from einthoven.evaluate.cells import SAID
 
 pytest.importorskip("torch")
 from einthoven.training import checkpoint as checkpoints
@@ -34,11 +35,11 @@ def cohort(tmp_path_factory):
 def trained(tmp_path_factory, cohort):
     """A run of some steps."""
 
-    def make(steps):
+    def make(steps, width=4):
         out = tmp_path_factory.mktemp("runs") / "run"
         recipe = {
             "name": "tiny", "data": {"cohort": str(cohort.path)}, "layout": {"seconds": 3},
-            "encoder": {"name": "resnet", "width": 4}, "objective": {"name": "simclr"},
+            "encoder": {"name": "resnet", "width": width}, "objective": {"name": "simclr"},
             "training": {"steps": steps, "batch": 16, "validate_every": 0},
         }  # fmt: skip
         loop.train(recipe, out)
@@ -183,7 +184,7 @@ def test_predictions_made_elsewhere_stand_in_the_same_table_and_say_what_they_la
     table.with_columns(run=pl.lit("theirs#0"), note=pl.lit("other columns")).write_parquet(
         place / "predictions.parquet"
     )
-    says = {name: mine[name] for name in tables.CELL} | {"arm": "theirs"}
+    says = {name: mine[name] for name in SAID} | {"arm": "theirs"}
     (place / "cell.json").write_text(json.dumps(says))
     scores = tables.write(tmp_path / "e", "again", resamples=20).filter(pl.col("metric") == "auroc", label="macro")
     assert scores.filter(arm="theirs")["value"].to_list() == scores.filter(arm="tiny")["value"].to_list()
@@ -194,3 +195,15 @@ def test_predictions_made_elsewhere_stand_in_the_same_table_and_say_what_they_la
     table.drop("truth").write_parquet(place / "predictions.parquet")
     with pytest.raises(TaskError, match="is no prediction table, expected key, subject"):
         tables.write(tmp_path / "e", "again")
+
+
+def test_an_arm_of_another_architecture_replaces_no_row_of_the_first(run, trained, cohort, tmp_path, no_scratch):
+    def random_rows():
+        return {c["arm"]: c["fingerprint"] for c in cells(tmp_path) if c["arm"].startswith("random encoder")}
+
+    evaluate(run, cohort.path, task=TASK, out=tmp_path, smoke=True)
+    before = random_rows()
+    evaluate(trained(2, width=6), cohort.path, task=TASK, out=tmp_path, smoke=True)
+    after = random_rows()
+    assert before.items() <= after.items()
+    assert len(after) == 2 * len(before)

@@ -19,6 +19,7 @@ from safetensors.numpy import save_file
 
 from einthoven.cohort.store import Cohort
 from einthoven.core import fingerprint
+from einthoven.core.errors import TaskError
 from einthoven.core.output import replaced
 from einthoven.evaluate.tasks import Task
 
@@ -30,6 +31,9 @@ COLUMNS = {
     "truth": pl.Float64, "score": pl.Float64, "run": pl.String,
 }  # fmt: skip
 """The prediction table: truth 1, 0, a number or null; score a probability or a value."""
+
+SAID = ("arm", "role", "task", "kind", "split", "probe", "labelled", "features")
+"""What a cell made elsewhere has to say of itself."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,26 @@ def run(folder: Path, cell: Cell, compute: Callable[[], Result]) -> Path:
         text = fingerprint.to_json(asdict(cell) | {"facts": result.facts}, indent=1)
         (scratch / "cell.json").write_text(text + "\n", encoding="utf-8")
     return place
+
+
+def read(place: Path) -> dict[str, Any]:
+    """`cell.json` of a cell's folder, ours or made elsewhere.
+
+    Raises:
+        TaskError: it cannot be read or does not say what it is.
+    """
+    try:
+        cell = fingerprint.read_json(place / "cell.json")
+    except (OSError, ValueError) as error:
+        raise TaskError(
+            place / "cell.json", "cannot be read", got=error, fix="remove the folder", reason="cell"
+        ) from error
+    missing = [name for name in SAID if not isinstance(cell, dict) or name not in cell]
+    if missing:
+        raise TaskError(
+            place / "cell.json", "lacks keys", expected=", ".join(SAID), got=f"no {missing[0]}", reason="cell"
+        )
+    return cell
 
 
 def predictions(

@@ -64,6 +64,9 @@ def evaluate(arms: Sequence[Checkpoint], cohort: Cohort, out: Path, settings: Se
         TaskError: a checkpoint was pretrained on subjects of the test part, or no label can be learnt.
     """
     found: list[Path] = []
+    networks = _architectures(arms)
+    # rows of a folder's other architectures keep their names and are not replaced by this one's
+    several = len({_architecture(like) for like in networks} | _held(out)) > 1
     for split in settings.splits:
         parts_N = splits.parts(cohort, split)
         for arm in arms:
@@ -72,8 +75,8 @@ def evaluate(arms: Sequence[Checkpoint], cohort: Cohort, out: Path, settings: Se
             for labelled in settings.labelled:
                 bench = _Bench(cohort, out, settings, task, split, parts_N, labelled)
                 found += bench.known_beforehand()
-                for like in _architectures(arms):
-                    found += bench.untrained(like, tag=f" {_architecture(like)[:6]}" * (len(_architectures(arms)) > 1))
+                for like in networks:
+                    found += bench.untrained(like, tag=f" {_architecture(like)[:6]}" * several)
                 found += bench.arms(arms)
     return list(dict.fromkeys(found))
 
@@ -105,7 +108,7 @@ class _Bench:
             for name, estimate in (("random encoder", False), ("random encoder, norm statistics", True)):
                 encoder = _Untrained(like, seed, self.cohort, self._train() if estimate else None)
                 if not estimate or encoder.has_statistics:
-                    of = {"untrained": encoder.mark}
+                    of = {"architecture": _architecture(like), "untrained": encoder.mark}
                     yield self._linear(name + tag, draw, seed, of, lambda e=encoder: self._features(e.mark, e.make))
         if not tuned.trainable(self.task):
             self.settings.progress(f"{self.task.name}: no row from scratch, networks learn whole label sets")
@@ -212,7 +215,7 @@ class _Bench:
         """Supervised from scratch: the weights after equal steps, and the best by validation (E6)."""
         recipe = self._recipe(like, seed, draw, weights=None)
         for name, which in (("supervised, equal steps", "last"), ("supervised, early stop", "best")):
-            facts = {"recipe": tuned.mark(recipe), "scratch": which}
+            facts = {"architecture": _architecture(like), "recipe": tuned.mark(recipe), "scratch": which}
             go = partial(_Network, self, recipe, which)
             yield self._run(name + tag, draw, seed, facts, lambda rows, go=go: go())
 
@@ -332,6 +335,12 @@ def _architecture(arm: Checkpoint) -> str:
 def _architectures(arms: Sequence[Checkpoint]) -> list[Checkpoint]:
     """One checkpoint of each architecture."""
     return list({_architecture(arm): arm for arm in reversed(arms)}.values())[::-1]
+
+
+def _held(out: Path) -> set[str]:
+    """Architectures whose reference rows are in an evaluation folder."""
+    facts = [cells.read(place.parent).get("facts", {}) for place in out.glob("cells/*/cell.json")]
+    return {one["architecture"] for one in facts if "architecture" in one}
 
 
 def _summary(arm: Checkpoint) -> dict[str, Any]:

@@ -18,13 +18,11 @@ from einthoven.core import fingerprint
 from einthoven.core.errors import TaskError
 from einthoven.core.output import replaced_file
 from einthoven.evaluate import scores
-from einthoven.evaluate.cells import COLUMNS
+from einthoven.evaluate.cells import COLUMNS, read
 from einthoven.evaluate.run import GROUPS
 from einthoven.evaluate.tasks import Kind
 
 SCHEMA = 1
-CELL = ("arm", "role", "task", "kind", "split", "probe", "labelled", "features")
-"""What a cell made elsewhere has to say of itself."""
 Key = tuple[str, str, str, str, str]
 """task, splits, probe, labelled, features"""
 
@@ -39,7 +37,7 @@ def write(folder: Path, command: str, resamples: int = 1000) -> pl.DataFrame:
         TaskError: a cell does not say what it is, or its table cannot be read or scored.
     """
     places = [place.parent for place in sorted(folder.glob("cells/*/cell.json"))]
-    cells = [_cell(place) for place in places]
+    cells = [read(place) for place in places]
     arms: dict[Key, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for i, cell in enumerate(cells):
         splits = next((name for name, members in GROUPS.items() if cell["split"] in members), cell["split"])
@@ -66,21 +64,6 @@ def write(folder: Path, command: str, resamples: int = 1000) -> pl.DataFrame:
     versions = {name: version(name) for name in ("einthoven", "numpy", "scikit-learn", "torch")}
     _write_json(about, {"schema": SCHEMA, "commands": commands, "versions": versions, "cells": cells})
     return scored
-
-
-def _cell(place: Path) -> dict[str, Any]:
-    try:
-        cell = fingerprint.read_json(place / "cell.json")
-    except (OSError, ValueError) as error:
-        raise TaskError(
-            place / "cell.json", "cannot be read", got=error, fix="remove the folder", reason="cell"
-        ) from error
-    missing = [name for name in CELL if not isinstance(cell, dict) or name not in cell]
-    if missing:
-        raise TaskError(
-            place / "cell.json", "lacks keys", expected=", ".join(CELL), got=f"no {missing[0]}", reason="cell"
-        )
-    return cell
 
 
 def _predictions(place: Path) -> pl.DataFrame:
