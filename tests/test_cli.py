@@ -225,6 +225,11 @@ def test_a_wrong_command_is_one_line_and_2(line: list[str], says: str, capsys):
     assert "--help" in err or "KEY=VALUE" in err or "key=value" in err
 
 
+def test_a_command_that_is_none_is_not_answered_with_half_a_list(capsys):
+    assert cli.main(["frob"]) == 2
+    assert "check, plot" not in capsys.readouterr().err
+
+
 def test_what_the_file_does_not_state_reaches_the_verb(calls):
     cli.main(["check", "strip.csv", "--rate", "250", "--unit", "200/mV", "--lead", "I", "--column", "ecg"])
     assert calls.settings == {"checkpoint": None, "rate": 250.0, "unit": "200/mV", "lead": "I", "column": "ecg"}

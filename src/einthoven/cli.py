@@ -255,7 +255,8 @@ def _explain(verb: str, error: BaseException) -> EinthovenError | None:
         case EinthovenError():
             return error
         case CycloptsError():
-            return RecipeError(f"einthoven {verb}", str(error).rstrip(". \n"), fix=_help(verb), reason="usage")
+            what = str(error).partition(" Available commands:")[0].rstrip(". \n")  # cut off; --help has it
+            return RecipeError(f"einthoven {verb}", what, fix=_help(verb), reason="usage")
         case KeyboardInterrupt():
             goes_on = "the same command goes on where it stopped" if verb in RESUMABLE else ""
             return Interrupted(verb, "interrupted", fix=goes_on, reason="interrupted")

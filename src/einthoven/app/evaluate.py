@@ -61,6 +61,10 @@ class Evaluation:
                 f"{row['n_runs']} run{'s' * (row['n_runs'] > 1)}  {row['flags']}".rstrip()
                 for row in rows
             ]
+            if all("label list is empty" in row["flags"] for row in rows):
+                lines.append(
+                    "  no figure: no label has 10 test subjects with it and 10 without it, and 5 with it to train on"
+                )
         return "\n".join(lines)
 
     def __str__(self) -> str:
