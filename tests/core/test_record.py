@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from einthoven.core.errors import EinthovenError, LeadError, RecordError
+from einthoven.core.facts import Value
 from einthoven.core.leads import KNOWN
 from einthoven.core.record import LIMIT_MV, Record
 
@@ -110,3 +111,14 @@ def test_integers_become_float32_and_a_transposed_array_becomes_c_order():
 def test_a_record_does_not_change():
     with pytest.raises(AttributeError):
         Record("a", ("I",), np.zeros((1, 5)), 100).rate = 200  # type: ignore[misc]
+
+
+def test_a_record_that_is_told_more_keeps_its_samples_and_refuses_an_empty_key():
+    record = Record("a", ("I",), np.ones((1, 10)), 100, site="x")
+    told = record.told("b", "ann", [Value("age", 40.0)], "y")
+    assert (told.key, told.subject, told.facts, told.site) == ("b", "ann", (Value("age", 40.0),), "y")
+    assert (told.leads, told.rate) == (record.leads, record.rate)
+    assert told.signal is record.signal
+    assert (record.key, record.subject, record.facts, record.site) == ("a", None, (), "x")
+    with pytest.raises(RecordError, match="has no key"):
+        record.told("", None, (), "")

@@ -1,8 +1,8 @@
 """Build a cohort: files of a source to shards and tables, in parallel, resumable, the same bytes every time.
 
-The plan is cut into pieces, each piece is made by a worker and gets its name when whole (`pieces`), then all are
-merged in the plan's order (`merge`) and the folder gets its name. Until then everything lies in a hidden folder beside
-it, from which a killed build goes on (`workplace`).
+The plan is cut into pieces; each is made by a worker and gets its name when whole (`pieces`). Signals go to the end of
+the shards in the plan's order (`shards`), tables are merged at the end (`merge`), and the folder gets its name. Until
+then everything lies in a hidden folder beside it, from which a killed build goes on (`workplace`).
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ from __future__ import annotations
 import hashlib
 import inspect
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, cast
 
+import polars as pl
 from joblib import Parallel, delayed
 from pydantic_core import to_jsonable_python
 
@@ -23,8 +26,9 @@ from einthoven import __version__
 from einthoven.cohort import pieces
 from einthoven.cohort.merge import merge
 from einthoven.cohort.pieces import Source
+from einthoven.cohort.shards import Shards
 from einthoven.cohort.store import SCHEMA_VERSION, Cohort
-from einthoven.cohort.workplace import discard, workplace
+from einthoven.cohort.workplace import Workplace, discard, workplace
 from einthoven.core.errors import Interrupted, OutputError, SourceError
 from einthoven.core.output import writing
 from einthoven.sources import Item
@@ -73,12 +77,12 @@ def build(
         card["notes"].append(f"a trial: {len(items)} of {len(plan.items)} recordings")
     stamp = origin | {"piece": piece, "einthoven": __version__, "schema": SCHEMA_VERSION}
     with workplace(out, stamp) as place:
-        made = _pieces(source, path, items, place.pieces, workers, piece, progress)
-        merge(made, place.whole, card, plan.label_sets, shard_bytes)
+        made = _make(source, path, items, place, workers, piece, shard_bytes, progress)
+        merge(made, place.cohort, card, plan.label_sets, shard_bytes)
         with writing(out):
             if out.exists():
                 out.rmdir()  # it is empty, or this fails and it stays
-            os.rename(place.whole, out)
+            os.rename(place.cohort, out)
     return Cohort.open(out)
 
 
@@ -99,22 +103,45 @@ def describe(source: Source) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _pieces(
-    source: Source, path: Path, items: Sequence[Item], folder: Path, workers: int, size: int,
+def _make(
+    source: Source, path: Path, items: Sequence[Item], place: Workplace, workers: int, size: int, shard_bytes: int,
     progress: Callable[[int, int], None] | None,
 ) -> list[Path]:  # fmt: skip
-    """Make the pieces that are not there yet; the folders of all, in the plan's order."""
+    """Make the pieces that are not there yet and bring all signals into the shards; the pieces in the plan's order."""
     starts = range(0, len(items), size)
-    places = [folder / f"{number:06d}" for number in range(len(starts))]
-    todo = [(start, place) for start, place in zip(starts, places) if not place.exists()]
+    folders = [place.pieces / f"{number:06d}" for number in range(len(starts))]
+    inside = list(takewhile(lambda folder: not pieces.waiting(folder), folders))
+    known = [pl.read_parquet(folder / "index.parquet") for folder in inside]
+    shards = Shards(place.cohort / "signals", shard_bytes, [size for index in known for size in pieces.sizes(index)])
+    queue = deque(folders[len(inside) :])
+    todo = [(start, folder) for start, folder in zip(starts, folders) if not folder.exists()]
     done = len(items) - sum(min(size, len(items) - start) for start, _ in todo)
-    jobs = (delayed(pieces.make)(source, path, items[start : start + size], place) for start, place in todo)
-    parallel = Parallel(max(1, min(workers, len(todo))), return_as="generator_unordered")
+
+    def append() -> None:
+        """Bring those in that are whole and next in the plan's order."""
+        while queue and queue[0].exists():
+            pieces.append(queue.popleft(), shards)
+
+    def one_by_one() -> Iterator[int]:
+        for start, folder in todo:
+            append()
+            yield pieces.make(source, path, items[start : start + size], folder, shards)
+            queue.popleft()
+
+    def by_workers() -> Iterator[int]:
+        jobs = (delayed(pieces.make)(source, path, items[start : start + size], folder) for start, folder in todo)
+        made = Parallel(min(workers, len(todo)), return_as="generator_unordered")(jobs)
+        for count in cast(Iterator[int], made):
+            yield count
+            append()
+
     try:
-        for count in cast(Iterable[int], parallel(jobs)):
+        for count in one_by_one() if workers == 1 or len(todo) < 2 else by_workers():
             done += count
             if progress:
                 progress(done, len(items))
+        append()
+        shards.close()
     except KeyboardInterrupt as error:
         raise Interrupted(
             "prepare", "stopped", fix="the same command goes on where it was", reason="stopped"
@@ -124,7 +151,7 @@ def _pieces(
             "prepare", "the system ended a worker", got="not enough memory, perhaps",
             fix="the same command with fewer workers goes on where it was", reason="killed",
         ) from error  # fmt: skip
-    return places
+    return folders
 
 
 def _unique(items: Sequence[Item]) -> None:
@@ -145,21 +172,21 @@ def _input(items: Sequence[Item], path: Path) -> str:
     its first bytes (with WFDB: its header) is not noticed.
     """
     state = hashlib.sha256()
-    folders: dict[Path, dict[str, list[tuple[str, int]]]] = {}
+    folders: dict[str, dict[str, list[tuple[str, int]]]] = {}
     for item in items:
         told = (item.key, item.subject, item.path, item.site, item.facts)
         state.update(repr(told).encode("utf-8", "surrogatepass"))
         if item.path:
-            file = path / item.path
-            if file.parent not in folders:
-                folders = {file.parent: _sizes(file.parent)}  # one folder at a time: there may be very many
-            state.update(repr(folders[file.parent].get(file.stem)).encode("utf-8", "surrogatepass"))
-            with suppress(OSError), open(file, "rb", buffering=0) as stream:
+            folder, name = os.path.split(os.path.join(path, item.path))
+            if folder not in folders:
+                folders = {folder: _sizes(folder)}  # one folder at a time: there may be very many
+            state.update(repr(folders[folder].get(os.path.splitext(name)[0])).encode("utf-8", "surrogatepass"))
+            with suppress(OSError), open(os.path.join(folder, name), "rb", buffering=0) as stream:
                 state.update(stream.read(HEAD))
     return state.hexdigest()
 
 
-def _sizes(folder: Path) -> dict[str, list[tuple[str, int]]]:
+def _sizes(folder: str) -> dict[str, list[tuple[str, int]]]:
     """Names and sizes of the files of a folder, by stem: a recording may be several files."""
     found: dict[str, list[tuple[str, int]]] = {}
     with suppress(OSError), os.scandir(folder) as entries:

@@ -1,6 +1,6 @@
-"""From pieces to a whole cohort: shards, one index, one table a kind of facts, the card.
+"""From pieces to a whole cohort: one index, one table a kind of facts, the card. The signals are in the shards already.
 
-Everything is copied in the order of the plan and in bounded memory; what comes out does not depend on how the
+Everything is written in the order of the plan and in bounded memory; what comes out does not depend on how the
 recordings were cut into pieces.
 """
 
@@ -9,25 +9,22 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from einthoven import __version__
 from einthoven.cohort import facts
-from einthoven.cohort.pieces import save
+from einthoven.cohort.pieces import save, sizes
+from einthoven.cohort.shards import places
 from einthoven.cohort.store import INDEX, SCHEMA_VERSION
 from einthoven.core import fingerprint
 from einthoven.core.errors import OutputError, SourceError
 from einthoven.core.facts import LabelSet
 from einthoven.core.output import writing
-
-COPY = 1 << 22
-"""Bytes that are in memory while signals are copied."""
 
 ROWS = 1 << 18
 """Rows of a table that are in memory while it is digested, and in a row group of its file."""
@@ -36,7 +33,7 @@ ROWS = 1 << 18
 def merge(
     pieces: Sequence[Path], out: Path, card: dict[str, Any], label_sets: Sequence[LabelSet], shard_bytes: int
 ) -> None:
-    """Write the cohort that these pieces make into the empty folder `out`.
+    """Complete the cohort that these pieces make in the folder `out`, whose `signals` are there.
 
     Args:
         card: what the source and the settings contribute to the card.
@@ -54,12 +51,10 @@ def merge(
             card["source"]["name"], "no recording can be used", got=reasons,
             fix=refused["message"][0] if len(refused) else "check the path", reason="empty",
         )  # fmt: skip
-    for folder in ("signals", "facts"):
-        with writing(out):
-            (out / folder).mkdir()
+    with writing(out):
+        (out / "facts").mkdir()
 
     index, identical = _index(stated, shard_bytes)
-    _signals(pieces, index, out / "signals")
     firsts = list(accumulate((len(part) for part in parts), initial=0))
     digests = {kind: _table(kind, pieces, firsts, out / "facts" / f"{kind}.parquet") for kind in facts.SCHEMAS}
     digests = {kind: digest for kind, digest in digests.items() if digest}
@@ -91,16 +86,9 @@ def merge(
 def _index(stated: pl.DataFrame, shard_bytes: int) -> tuple[pl.DataFrame, list[list[str]]]:
     """The index, and the keys of recordings that are identical, group by group."""
     subject, identical = _subjects(stated)
-    place = np.empty((2, len(stated)), np.int64)  # shard, offset
-    shard = offset = 0
-    width = stated["leads"].str.count_matches(" ").to_numpy() + 1
-    for row, size in enumerate((stated["samples"].to_numpy() * width).tolist()):
-        if offset and 2 * (offset + size) > shard_bytes:
-            shard, offset = shard + 1, 0
-        place[:, row] = shard, offset
-        offset += size
+    shard, offset = places(sizes(stated), shard_bytes)
     index = stated.with_columns(
-        row=pl.int_range(pl.len()), subject=subject, shard=pl.Series(place[0]), offset=pl.Series(place[1]),
+        row=pl.int_range(pl.len()), subject=subject, shard=pl.Series(shard), offset=pl.Series(offset),
     ).with_columns(subject_id=pl.col("subject").rank("dense") - 1)  # fmt: skip
     return index.select(pl.col(name).cast(dtype) for name, dtype in INDEX.items()), identical
 
@@ -130,34 +118,6 @@ def _subjects(stated: pl.DataFrame) -> tuple[pl.Series, list[list[str]]]:
         first = min(map(lead, members))
         leader |= {lead(member): first for member in members}
     return pl.Series([lead(subject) for subject in own], dtype=pl.String), groups["key"].to_list()
-
-
-def _signals(pieces: Sequence[Path], index: pl.DataFrame, out: Path) -> None:
-    """Copy the pieces' samples end to end, cut into the shards that the index says."""
-    sizes = index.group_by("shard", maintain_order=True).agg(
-        (pl.col("samples") * (pl.col("leads").str.count_matches(" ") + 1)).sum()
-    )
-    chunks = _chunks([piece / "signals.bin" for piece in pieces])
-    left = memoryview(b"")
-    for shard, count in sizes.iter_rows():
-        place = out / f"{shard:05d}.npy"
-        with writing(place), open(place, "wb") as stream:
-            header = {"descr": "<i2", "fortran_order": False, "shape": (count,)}
-            np.lib.format.write_array_header_1_0(stream, header)
-            missing = 2 * count
-            while missing:
-                left = left or next(chunks)
-                stream.write(left[:missing])
-                missing, left = missing - len(left[:missing]), left[missing:]
-            stream.flush()
-            os.fsync(stream.fileno())
-
-
-def _chunks(paths: Iterable[Path]) -> Iterator[memoryview]:
-    for path in paths:
-        with open(path, "rb") as stream:
-            while chunk := stream.read(COPY):
-                yield memoryview(chunk)
 
 
 def _table(kind: str, pieces: Sequence[Path], firsts: Sequence[int], place: Path) -> str | None:

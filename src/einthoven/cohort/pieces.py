@@ -1,7 +1,8 @@
-"""One piece of a build: read some recordings, quantise them, and put them down where the merge finds them.
+"""One piece of a build: read some recordings, quantise them, and put them down where the rest of the build finds them.
 
-A piece is a folder that gets its name when it is whole (`signals.bin`, `index.parquet`, `refused.parquet`, a table a
-kind of facts). What it holds depends on its items alone, so it may be made by any worker, in any order, again.
+A piece is a folder that gets its name when it is whole (`index.parquet`, `refused.parquet`, a table a kind of facts,
+and `signals.bin` until that is in the shards). What it holds depends on its items alone, so it may be made by any
+worker, in any order, again.
 """
 
 from __future__ import annotations
@@ -11,18 +12,20 @@ import io
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 import polars as pl
 
 from einthoven.cohort.facts import Tables
+from einthoven.cohort.shards import Shards
 from einthoven.cohort.store import MISSING, REFUSED
 from einthoven.core.errors import EinthovenError, RecordError
-from einthoven.core.leads import order
+from einthoven.core.leads import Lead, order
 from einthoven.core.output import writing
 from einthoven.core.record import Record
 from einthoven.sources import Item, Plan
@@ -47,8 +50,11 @@ class Source(Protocol):
     def read(self, path: Path, items: Sequence[Item], /) -> Iterator[Record | EinthovenError]: ...
 
 
-def make(source: Source, path: Path, items: Sequence[Item], place: Path) -> int:
+def make(source: Source, path: Path, items: Sequence[Item], place: Path, shards: Shards | None = None) -> int:
     """Build the piece of these items and return how many they are.
+
+    Args:
+        shards: where signals go at once, when all pieces before this one are in them.
 
     Raises:
         OutputError: the disk is full or the folder cannot be written.
@@ -56,7 +62,17 @@ def make(source: Source, path: Path, items: Sequence[Item], place: Path) -> int:
     with writing(place):
         scratch = Path(tempfile.mkdtemp(prefix=f"{place.name}-", suffix=".tmp", dir=place.parent))
     try:
-        _fill(source, path, items, scratch)
+        if shards is None:
+            with _written(scratch / "signals.bin") as stream:
+
+                def write(samples: memoryview) -> None:
+                    with writing(place):
+                        stream.write(samples)
+
+                _fill(source, path, items, scratch, write)
+        else:
+            _fill(source, path, items, scratch, shards.write)
+            shards.sync()
         if not place.exists():  # else a worker that outlived a killed run has made the same piece meanwhile
             with writing(place):
                 os.rename(scratch, place)
@@ -65,28 +81,47 @@ def make(source: Source, path: Path, items: Sequence[Item], place: Path) -> int:
     return len(items)
 
 
-def _fill(source: Source, path: Path, items: Sequence[Item], folder: Path) -> None:
+def waiting(place: Path) -> bool:
+    """Whether a piece's signals are not in the shards yet."""
+    return not place.exists() or (place / "signals.bin").exists()
+
+
+def append(place: Path, shards: Shards) -> None:
+    """Move the signals of a piece to the end of the shards."""
+    with open(place / "signals.bin", "rb") as stream:
+        for size in sizes(pl.read_parquet(place / "index.parquet")):
+            shards.write(stream.read(2 * size))
+    shards.sync()
+    with writing(place):
+        (place / "signals.bin").unlink()
+
+
+def sizes(index: pl.DataFrame) -> list[int]:
+    """How many numbers each recording has."""
+    return (index["samples"] * (index["leads"].str.count_matches(" ") + 1)).to_list()
+
+
+def _fill(
+    source: Source, path: Path, items: Sequence[Item], folder: Path, write: Callable[[memoryview], Any]
+) -> None:  # fmt: skip
     index: list[tuple[str, str | None, int, str, float, str, str]] = []
     refused: list[tuple[str, str, str, str]] = []
     facts = Tables()
-    with _written(folder / "signals.bin") as stream:
-        for item, record in zip(items, source.read(path, items), strict=True):
-            try:
-                if isinstance(record, EinthovenError):
-                    raise record
-                stored = microvolts(record)
-            except EinthovenError as error:
-                # without the folder, so that a cohort does not depend on where its files lay
-                refused.append((item.key, item.path, error.reason, str(error).replace(f"{path}{os.sep}", "")))
-                continue
-            facts.add(len(index), record.facts)
-            index.append((
-                item.key, record.subject if item.subject is None else item.subject, len(stored),
-                " ".join(lead.replace(" ", "\u00a0") for lead in record.leads), record.rate, record.site or item.site,
-                identity(stored, record.leads),
-            ))  # fmt: skip
-            with writing(folder):
-                stream.write(stored.data)
+    for item, record in zip(items, source.read(path, items), strict=True):
+        try:
+            if isinstance(record, EinthovenError):
+                raise record
+            stored = microvolts(record)
+        except EinthovenError as error:
+            # without the folder, so that a cohort does not depend on where its files lay
+            refused.append((item.key, item.path, error.reason, str(error).replace(f"{path}{os.sep}", "")))
+            continue
+        facts.add(len(index), record.facts)
+        index.append((
+            item.key, record.subject if item.subject is None else item.subject, len(stored), _joined(record.leads),
+            record.rate, record.site or item.site, identity(stored, record.leads),
+        ))  # fmt: skip
+        write(stored.data)
     save(pl.DataFrame(index, COLUMNS, orient="row"), folder / "index.parquet")
     save(pl.DataFrame(refused, REFUSED, orient="row"), folder / "refused.parquet")
     for kind, table in facts.frames().items():
@@ -106,8 +141,8 @@ def microvolts(record: Record) -> np.ndarray:
     if gaps:
         scaled[np.isnan(scaled)] = MISSING
     stored = scaled.astype(np.int16).T.copy()
-    # nearly always a few samples tell that a recording is not constant
-    if (gaps or (stored[:: len(stored) // 16 + 1] == stored[0]).all()) and _flat(stored):
+    # nearly always two samples tell that a recording is not constant
+    if (gaps or (stored[len(stored) // 2] == stored[0]).all()) and _flat(stored):
         raise RecordError(
             record.key, "every lead is constant", expected="an ECG", got=f"{len(stored)} equal samples",
             fix="leave this file out", reason="flat",
@@ -115,11 +150,22 @@ def microvolts(record: Record) -> np.ndarray:
     return stored
 
 
-def identity(stored: np.ndarray, leads: Sequence[str]) -> str:
+def identity(stored: np.ndarray, leads: tuple[Lead, ...]) -> str:
     """SHA-256 of the int16 samples with leads in canonical order: equal for the same recording under other names."""
+    place = _place(leads)
+    return hashlib.sha256((stored if place is None else np.ascontiguousarray(stored[:, place])).data).hexdigest()
+
+
+@lru_cache(maxsize=64)
+def _place(leads: tuple[Lead, ...]) -> list[int] | None:
+    """Positions that sort the leads canonically, None where they are so."""
     place = order(leads)
-    in_order = place == sorted(place)
-    return hashlib.sha256((stored if in_order else np.ascontiguousarray(stored[:, place])).data).hexdigest()
+    return None if place == sorted(place) else place
+
+
+@lru_cache(maxsize=64)
+def _joined(leads: tuple[Lead, ...]) -> str:
+    return " ".join(lead.replace(" ", "\u00a0") for lead in leads)
 
 
 def save(table: pl.DataFrame, path: Path) -> None:

@@ -1,7 +1,7 @@
 """Where a cohort is built until it is whole: a hidden folder beside its place, locked, stamped, gone on with.
 
 `.NAME.partial` holds `stamp.json` (of which source, settings, files and program the pieces are), the pieces, and the
-cohort while it is merged. A killed build leaves it; the same command goes on in it; another stamp starts anew.
+cohort as it grows. A killed build leaves it; the same command goes on in it; another stamp starts anew.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from einthoven.core.output import writing
 
 @dataclass(frozen=True)
 class Workplace:
-    """pieces: those made so far, each whole. whole: an empty folder for the cohort."""
+    """pieces: those made so far, each whole. cohort: what becomes the cohort; only `signals` outlives a kill."""
 
     pieces: Path
-    whole: Path
+    cohort: Path
 
 
 @contextmanager
@@ -50,36 +50,49 @@ def workplace(out: Path, stamp: dict[str, Any]) -> Iterator[Workplace]:
         yield place
     except SourceError:  # nothing to go on with: the same files would be refused again
         lock.close()
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
         raise
     finally:
         lock.close()
-    shutil.rmtree(folder, ignore_errors=True)
+    _remove(folder)
 
 
 def discard(out: Path) -> None:
     """Remove what a build left that was killed between giving `out` its name and cleaning up."""
     if (_folder(out) / "stamp.json").exists():
-        shutil.rmtree(_folder(out), ignore_errors=True)
+        _remove(_folder(out))
 
 
 def _folder(out: Path) -> Path:
     return out.with_name(f".{out.name}.partial")
 
 
+def _remove(folder: Path) -> None:
+    """Remove the workplace, its stamp last: without it nobody would know that the folder is ours."""
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry, ignore_errors=True)
+    if any(entry.is_dir() for entry in folder.iterdir()):
+        return  # a worker that outlived a killed build is just at work in there; the next build cleans up
+    for name in ("lock", "stamp.new", "stamp.json"):
+        (folder / name).unlink(missing_ok=True)
+    folder.rmdir()
+
+
 def _cleared(folder: Path, stamp: dict[str, Any]) -> Workplace:
     """Keep the pieces of this stamp; drop those of another and whatever was not finished."""
     # The stamp is part of the name, so that a worker which outlived a killed build cannot add to another one's pieces.
-    place = Workplace(folder / f"pieces-{fingerprint.of_json(stamp)[:16]}", folder / "whole")
+    digest = fingerprint.of_json(stamp)[:16]
+    place = Workplace(folder / f"pieces-{digest}", folder / f"cohort-{digest}")
     for entry in folder.iterdir():
-        if entry.is_dir() and entry != place.pieces:
+        if entry.is_dir() and entry not in (place.pieces, place.cohort):
             shutil.rmtree(entry)
     place.pieces.mkdir(exist_ok=True)
-    for unfinished in place.pieces.glob("*.tmp"):
+    place.cohort.mkdir(exist_ok=True)
+    for unfinished in (*place.pieces.glob("*.tmp"), place.cohort / "facts"):
         shutil.rmtree(unfinished, ignore_errors=True)
     (folder / "stamp.new").write_text(fingerprint.to_json(stamp, indent=1), "utf-8")
     os.replace(folder / "stamp.new", folder / "stamp.json")
-    place.whole.mkdir()
     return place
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -48,21 +49,22 @@ class Lead(str):
     __slots__ = ()
 
     def __new__(cls, name: str) -> Lead:
-        if isinstance(name, Lead):
-            return name
-        text = " ".join(str(name).replace("\0", " ").split())
-        bare = text
-        while (shorter := _PREFIX.sub("", bare)) != bare:
-            bare = shorter
-        compact = re.sub(r"[\s_.-]", "", bare).upper()
-        if compact in _SPELLING:
-            return super().__new__(cls, _SPELLING[compact])
-        if _SAYS_NOTHING.match(text) or _SAYS_NOTHING.match(bare):
-            return super().__new__(cls, UNKNOWN)
-        return super().__new__(cls, bare)
+        return name if isinstance(name, Lead) else super().__new__(cls, _canonical(str(name)))
 
     def __repr__(self) -> str:
         return str.__repr__(self)
+
+
+@lru_cache(maxsize=4096)  # a data set has few names, each in every file
+def _canonical(name: str) -> str:
+    text = " ".join(name.replace("\0", " ").split())
+    bare = text
+    while (shorter := _PREFIX.sub("", bare)) != bare:
+        bare = shorter
+    compact = re.sub(r"[\s_.-]", "", bare).upper()
+    if compact in _SPELLING:
+        return _SPELLING[compact]
+    return UNKNOWN if _SAYS_NOTHING.match(text) or _SAYS_NOTHING.match(bare) else bare
 
 
 def resolve(names: Sequence[str], where: str = "leads") -> tuple[Lead, ...]:
@@ -71,7 +73,7 @@ def resolve(names: Sequence[str], where: str = "leads") -> tuple[Lead, ...]:
     Channels that say nothing become `unknown`, `unknown-2`, ...; a lead that occurs twice raises `LeadError`.
     """
     if all(type(name) is Lead for name in names) and len(set(names)) == len(names):
-        return tuple(Lead(name) for name in names)  # resolved before
+        return tuple(map(Lead, names))  # resolved before
     found: list[Lead] = []
     nothing = 0
     for name in names:

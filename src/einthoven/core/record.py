@@ -6,6 +6,7 @@ A Record that breaks a rule cannot be made, so nobody downstream checks again.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,8 +55,7 @@ class Record:
         self._check()
 
     def _check(self) -> None:
-        if not self.key:
-            raise RecordError("record", "has no key", expected="a name", fix="give each recording a name", reason="key")
+        _check_key(self.key)
         if self.signal.ndim != 2 or self.signal.shape[0] != len(self.leads) or not len(self.leads):
             raise RecordError(
                 self.key, "signal and leads do not fit", expected=f"shape ({len(self.leads)}, samples)",
@@ -88,6 +88,13 @@ class Record:
     def seconds(self) -> float:
         return self.samples / self.rate
 
+    def told(self, key: str, subject: str | None, facts: Iterable[Fact], site: str) -> Record:
+        """The same recording under another name, with what else is known; its samples are not looked through again."""
+        _check_key(key)
+        record = object.__new__(Record)
+        vars(record).update(vars(self), key=key, subject=subject, facts=tuple(facts), site=site)
+        return record
+
     def sorted(self) -> Record:
         """The same recording with its leads in canonical order."""
         place = order(self.leads)
@@ -95,3 +102,8 @@ class Record:
             self.key, tuple(self.leads[i] for i in place), self.signal[place], self.rate, self.subject, self.facts,
             self.site,
         )  # fmt: skip
+
+
+def _check_key(key: str) -> None:
+    if not key:
+        raise RecordError("record", "has no key", expected="a name", fix="give each recording a name", reason="key")

@@ -3,8 +3,9 @@
 Comes in: a path, and a Mapping with what the file does not state. Goes out: a Record with what the file states, or a
 FormatError whose `reason` is a short word for tables.
 Contract: a class with `suffixes`, `sniff(path, head)` (is this file mine, by content), `read(path, mapping)`,
-`write(record, path)`, `describe(path)`; one whose recordings may consist of others also has `parts(path, head)`. Files
-come from strangers: sizes are bounded before anything is allocated, no pickle, no path out of the folder.
+`write(record, path)`, `describe(path)`; one whose recordings may consist of others also has `parts(path, head)`, one
+whose files are known by their suffix says `by_name = True`. Files come from strangers: sizes are bounded before
+anything is allocated, no pickle, no path out of the folder.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def read(path: str | Path, mapping: Mapping | None = None) -> Record:
         ExtraError: its format needs an optional part of the installation.
     """
     path = _header_of(Path(path))
-    return _formats()[format_of(path)].read(path, mapping or Mapping())
+    return _formats()[_format_of(path)].read(path, mapping or Mapping())
 
 
 def format_of(path: str | Path) -> str:
@@ -46,9 +47,14 @@ def format_of(path: str | Path) -> str:
     Raises:
         FormatError: `missing`, or `unsupported`.
     """
-    path = _header_of(Path(path))
-    head = _head(path)
+    return _format_of(_header_of(Path(path)))
+
+
+def _format_of(path: Path) -> str:
     suffix = path.suffix.lower()
+    if suffix in _by_name():
+        return _by_name()[suffix]
+    head = _head(path)
     for name, plugin in sorted(_formats().items(), key=lambda item: suffix not in item[1].suffixes):
         if plugin.sniff(path, head):
             return name
@@ -61,7 +67,7 @@ def format_of(path: str | Path) -> str:
 def describe(path: str | Path) -> str:
     """The dialect of a file within its format, in a few words."""
     path = _header_of(Path(path))
-    return _formats()[format_of(path)].describe(path)
+    return _formats()[_format_of(path)].describe(path)
 
 
 def find(folder: str | Path) -> list[Path]:
@@ -93,6 +99,15 @@ def find(folder: str | Path) -> list[Path]:
 @cache
 def _formats() -> dict[str, Any]:
     return {name: registry.load("formats", name)() for name in registry.names("formats")}
+
+
+@cache
+def _by_name() -> dict[str, str]:
+    """Formats by those suffixes that say enough, so that there is no need to look into the file."""
+    return {
+        suffix: name for name, plugin in _formats().items() if getattr(plugin, "by_name", False)
+        for suffix in plugin.suffixes
+    }  # fmt: skip
 
 
 def _header_of(path: Path) -> Path:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from einthoven.core.errors import FormatError
@@ -95,6 +96,7 @@ class Mapping:
         )  # fmt: skip
 
 
+@lru_cache(maxsize=256)  # few units occur, each very often
 def millivolts(unit: str) -> float | None:
     """Millivolts that 1 stands for: `uV` 0.001, `200/mV` 0.005; None when it is no unit of a voltage.
 

@@ -8,10 +8,12 @@ Rule for bytes: a header is UTF-8 (ASCII is); anything else is refused, because 
 from __future__ import annotations
 
 import math
+import os
 import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from einthoven.core.errors import FormatError
 
@@ -22,13 +24,13 @@ _STORAGE = re.compile(r"^([0-9]{1,6})(?:x([0-9]{1,9}))?(?::([0-9]{1,12}))?(?:\+(
 _GAIN = re.compile(
     r"^([-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?)(?:\(([-+]?[0-9]{1,12})\))?(?:/(\S+))?$"
 )
+_LEADS_ELSEWHERE = frozenset("/\\:\0")
 _COUNT = re.compile(r"^[0-9]{1,6}$")
 _WHOLE = re.compile(r"^[-+]?[0-9]{1,18}$")
 _RATE = re.compile(r"^([0-9.]+(?:[eE][-+]?[0-9]{1,3})?)(?:/\S*)?$")
 
 
-@dataclass(frozen=True, slots=True)
-class Channel:
+class Channel(NamedTuple):
     """One signal line. gain 0: not stated. frame: samples of this channel in one frame of the record."""
 
     file: str
@@ -63,7 +65,8 @@ def read(path: Path) -> Header:
     """
     try:
         with open(path, "rb") as stream:
-            data = stream.read(_MOST_BYTES + 1)
+            size = os.fstat(stream.fileno()).st_size  # asking for 4 MiB would allocate them each time
+            data = stream.read(min(size, _MOST_BYTES) + 1)
     except OSError as error:
         raise FormatError(
             path, "cannot be read", got=error.strerror or error, fix="check the path", reason="missing"
@@ -116,7 +119,7 @@ def parse(text: str, where: Path) -> Header:
 
 def plain_name(name: str, where: Path) -> str:
     """The file name, if it is one: a header may name nothing outside its own folder."""
-    if name in (".", "..") or any(mark in name for mark in "/\\:\0"):
+    if name in (".", "..") or not _LEADS_ELSEWHERE.isdisjoint(name):
         raise FormatError(
             where, "names a file outside its folder", expected="a plain file name", got=name,
             fix="do not read files of this origin; move the signal file beside the header if it is yours",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -90,7 +90,8 @@ def _bytes(path: Path, where: Path, form: int, offset: int, width: int, frames: 
                     where, f"{path.name} is cut short", expected=f"{wanted + offset} bytes for {frames} samples",
                     got=f"{there + offset} bytes", fix="copy or download it again", reason="truncated",
                 )  # fmt: skip
-            stream.seek(offset)
+            if offset:
+                stream.seek(offset)
             data = stream.read(wanted)
     except OSError as error:
         raise FormatError(
@@ -102,12 +103,12 @@ def _bytes(path: Path, where: Path, form: int, offset: int, width: int, frames: 
     return data, frames
 
 
-def _rows(data: bytes, form: int, channels: list[Channel], frames: int) -> list[np.ndarray]:
-    """Stored samples of each channel out of the frames of one file, each contiguous."""
+def _rows(data: bytes, form: int, channels: list[Channel], frames: int) -> Sequence[np.ndarray] | np.ndarray:
+    """Stored samples of each channel out of the frames of one file, each contiguous: one array if all are as long."""
     width = sum(channel.frame for channel in channels)
     block_TC = _DECODE[form](data, frames * width).reshape(frames, width)
     if len(channels) == width:
-        rows = list(np.ascontiguousarray(block_TC.T))
+        rows = np.ascontiguousarray(block_TC.T)
     else:
         ends = np.cumsum([channel.frame for channel in channels])
         rows = [block_TC[:, end - channel.frame : end].reshape(-1) for end, channel in zip(ends, channels)]
@@ -116,16 +117,20 @@ def _rows(data: bytes, form: int, channels: list[Channel], frames: int) -> list[
     return rows
 
 
-def _verify(rows: list[np.ndarray], channels: list[Channel], where: Path) -> None:
+def _verify(rows: Sequence[np.ndarray] | np.ndarray, channels: list[Channel], where: Path) -> None:
     """Hold the sums of the stored samples against the header's, modulo 2^16; 0 or nothing means that none was made.
 
     A wrong sum is refused rather than warned about: some amplitudes are certainly not those that were recorded.
     """
-    for row, channel in zip(rows, channels):
+    # sums of 16-bit samples may wrap: only the low 16 bits count
+    kind = np.int16 if rows[0].dtype.itemsize == 2 else np.int64
+    if isinstance(rows, np.ndarray):
+        totals = np.add.reduce(rows, axis=1, dtype=kind).tolist()
+    else:
+        totals = [int(np.add.reduce(row, dtype=kind)) for row in rows]
+    for total, channel in zip(totals, channels):
         if channel.checksum:
-            # sums of 16-bit samples may wrap: only the low 16 bits count
-            kind = np.int16 if row.dtype.itemsize == 2 else np.int64
-            total = int(np.add.reduce(row, dtype=kind)) & 0xFFFF
+            total &= 0xFFFF
             if total != channel.checksum & 0xFFFF:
                 raise FormatError(
                     where, f"checksum of signal {channel.name or channel.file} is wrong",

@@ -8,8 +8,9 @@ Sources: header(5) and signal(5) of the WFDB Applications Guide, https://wfdb.io
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,8 +29,7 @@ _AGE = re.compile(r"\bage>?[ \t]{0,9}:?[ \t]{0,9}([0-9]{1,3}(?:\.[0-9]+)?)\b", r
 _SEX = re.compile(r"\b(?:sex|gender)>?[ \t]{0,9}:?[ \t]{0,9}(male|female|m|f)\b", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class _Trace:
+class _Trace(NamedTuple):
     """One channel, ready to be scaled: millivolts = (samples - zero) / counts; counts 0: unit not stated."""
 
     name: str
@@ -44,6 +44,7 @@ class Wfdb:
     """WFDB records. FLAC and records of several segments need the extra [formats]. Writes format 16."""
 
     suffixes = (".hea",)
+    by_name = True
 
     def sniff(self, path: Path, head: bytes) -> bool:
         """A WFDB header is known by its name: its text has no mark of its own."""
@@ -185,13 +186,14 @@ def _scaled(traces: list[_Trace], mapping: Mapping, path: Path) -> np.ndarray:
     """Millivolts of all channels, (L, T) float32."""
     stated = [1 / trace.counts if trace.counts else None for trace in traces]
     scale = [mapping.millivolts_of(one, path, f"channel {trace.name}") for one, trace in zip(stated, traces)]
-    stored_LT = np.stack([trace.samples for trace in traces])
+    stored_LT = np.array([trace.samples for trace in traces])
     # float32 holds every difference of 16-bit numbers exactly; wider ones are scaled in float64
     kind = np.float32 if stored_LT.dtype.itemsize <= 2 else np.float64
-    zero_L1 = np.array([[trace.zero] for trace in traces], kind)
-    signal_LT = np.subtract(stored_LT, zero_L1, dtype=kind)
+    signal_LT = stored_LT.astype(kind)
+    if any(trace.zero for trace in traces):
+        signal_LT -= np.array([[trace.zero] for trace in traces], kind)
     signal_LT /= (1 / np.array(scale)).astype(kind)[:, None]  # 1000/mV is exact, 0.001 is not
-    for i, low in enumerate(stored_LT.min(axis=1)):
+    for i, low in enumerate(stored_LT.min(axis=1).tolist()):
         if low == traces[i].invalid:
             signal_LT[i, stored_LT[i] == low] = np.nan
     return signal_LT

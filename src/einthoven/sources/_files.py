@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from einthoven import formats
@@ -23,9 +22,7 @@ def records(path: Path, items: Sequence[Item], mapping: formats.Mapping) -> Iter
             record = formats.read(path / item.path, mapping)
             said = {(fact.kind, fact.name) for fact in item.facts}
             stated: list[Fact] = [fact for fact in record.facts if (fact.kind, fact.name) not in said]
-            yield replace(
-                record, key=item.key, subject=item.subject, site=item.site or record.site, facts=(*item.facts, *stated)
-            )
+            yield record.told(item.key, item.subject, (*item.facts, *stated), item.site or record.site)
         except EinthovenError as error:
             yield error
 

@@ -54,7 +54,8 @@ class Folder:
             raise SourceError(path, "is no folder", expected="a folder of recordings", reason="missing")
         table = _table.read(Path(self.table)) if self.table else _table.Table((), None)
         own = Path(self.table).resolve() if self.table else None
-        here = {file.relative_to(path).as_posix() for file in formats.find(path) if file.resolve() != own}
+        found = [file for file in formats.find(path) if own is None or file.resolve() != own]
+        here = {file.relative_to(path).as_posix() for file in found}
         named, absent = _named(table.rows, path, here, Path(self.table or ""))
         if not here and not named:
             raise SourceError(
