@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -48,3 +49,11 @@ def test_a_file_that_is_not_there_or_of_another_kind_is_one_line(tmp_path: Path)
         assert caught.value.reason == reason
     with pytest.raises(FormatError, match="csv, npy, wfdb"):
         format_of(tmp_path / "scan.dcm")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes on this system")
+def test_a_pipe_is_refused_or_passed_over_but_never_waited_for(tmp_path: Path):
+    os.mkfifo(tmp_path / "a.csv")
+    assert find(tmp_path) == []
+    with pytest.raises(FormatError, match="no regular file"):
+        read(tmp_path / "a.csv")

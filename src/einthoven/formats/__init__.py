@@ -51,6 +51,8 @@ def format_of(path: str | Path) -> str:
 
 
 def _format_of(path: Path) -> str:
+    if path.exists() and not path.is_file():  # a pipe would wait for ever
+        raise FormatError(path, "is no regular file", fix="name a file or a folder", reason="unsupported")
     suffix = path.suffix.lower()
     if suffix in _by_name():
         return _by_name()[suffix]
@@ -86,6 +88,8 @@ def find(folder: str | Path) -> list[Path]:
             if plugin is None or name.startswith("."):
                 continue
             path = Path(place, name)
+            if not path.is_file():  # a pipe, a socket, a link to nothing
+                continue
             try:
                 head = _head(path)
             except FormatError:

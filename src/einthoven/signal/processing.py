@@ -162,7 +162,8 @@ def windows(
     if set(status) == {"missing"}:
         raise LayoutError(
             record.key, "has none of the leads that the layout wants", expected=" ".join(layout.leads),
-            got=" ".join(record.leads), fix="use a model for these leads", reason="lead",
+            got=" ".join(record.leads), reason="lead",
+            fix="name a nameless channel, for example --lead II, or use a model for these leads",
         )  # fmt: skip
     used = record.signal[np.any(matrix, axis=0)]
     if not np.any(np.fmax.reduce(used, axis=-1) > np.fmin.reduce(used, axis=-1)):
