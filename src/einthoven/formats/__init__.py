@@ -52,7 +52,7 @@ def format_of(path: str | Path) -> str:
 
 def _format_of(path: Path) -> str:
     if path.exists() and not path.is_file():  # a pipe would wait for ever
-        raise FormatError(path, "is no regular file", fix="name a file or a folder", reason="unsupported")
+        raise FormatError(path, "is no regular file", fix="name a recording", reason="missing")
     suffix = path.suffix.lower()
     if suffix in _by_name():
         return _by_name()[suffix]
