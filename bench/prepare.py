@@ -20,7 +20,7 @@ from bench._run import Bench, Pair
 from einthoven import simulate
 from einthoven.cohort.build import build
 from einthoven.core.facts import WAVE_COLUMNS, Label, LabelSet, Value, Waves
-from einthoven.core.leads import STANDARD
+from einthoven.core.leads import STANDARD, resolve
 from einthoven.core.record import Record
 from einthoven.core.registry import load
 from einthoven.sources import Item, Plan
@@ -47,7 +47,7 @@ def _rate(scratch: Path) -> Pair:
 
     def one_by_one() -> None:
         for name in names:
-            np.save(out / f"{Path(name).name}.npy", wfdb.rdrecord(name).p_signal)
+            np.save(out / f"{Path(name).name}.npy", wfdb.rdrecord(name).p_signal)  # pyright: ignore
 
     def ours() -> None:
         cohort = build(load("sources", "folder")(), folder, scratch / "cohort", workers=1)
@@ -59,8 +59,9 @@ def _rate(scratch: Path) -> Pair:
 
 
 def _memory(scratch: Path) -> tuple[float, float]:
+    here = Path(__file__).parents[1]
     code = f"from bench.prepare import measured; measured({str(scratch / 'cohort')!r})"
-    ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    ran = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True, cwd=here)
     return json.loads(ran.stdout)["MiB"], LIMIT_MIB
 
 
@@ -74,7 +75,8 @@ def measured(out: str) -> None:
     from joblib.externals.loky import get_reusable_executor
 
     get_reusable_executor().shutdown()  # only children that have ended are counted
-    own, worker = (resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10  # bytes there, kibibytes here
+    own, worker = (resource.getrusage(who).ru_maxrss / unit for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     print(json.dumps({"MiB": own + 2 * worker, "own": own, "worker": worker}))
 
 
@@ -88,7 +90,7 @@ class Many:
         return Plan(items, (LabelSet("rhythm", "generated", ("AF", "SR"), exclusive=True),))
 
     def read(self, path: Path, items: Sequence[Item], /) -> Iterator[Record]:
-        rows = BEATS * len(STANDARD)
+        leads, rows = resolve(STANDARD), BEATS * len(STANDARD)
         lead = np.repeat(np.array(STANDARD), BEATS)
         beat = np.tile(np.arange(BEATS), len(STANDARD))
         label = np.full(rows, "N")
@@ -100,6 +102,4 @@ class Many:
                 Value("truth.rate", 70.0, "1/min"),
                 Waves("truth.waves", {"lead": lead, "beat": beat, "label": label, **marks}),
             )  # fmt: skip
-            yield Record(
-                item.key, STANDARD, draw.normal(0, 0.3, (12, 500)).astype(np.float32), 100, item.subject, facts
-            )
+            yield Record(item.key, leads, draw.normal(0, 0.3, (12, 500)).astype(np.float32), 100, item.subject, facts)
