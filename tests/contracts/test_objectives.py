@@ -64,7 +64,7 @@ def test_it_falls_on_ten_steps(name: str):
         loss, diagnostics = objective.loss(encoder, whole, step)
         assert loss.shape == ()
         assert all(value.numel() == 1 and not value.requires_grad for value in diagnostics.values())
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
