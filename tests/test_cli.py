@@ -328,7 +328,7 @@ sys.exit(cli.main(["prepare", "ptbxl", "files", "cohort"]))
 
 
 def test_the_program_answers_as_a_module_too():
-    done = run("-m", "einthoven.cli", "--version")
+    done = run("-m", "einthoven", "--version")
     assert (done.returncode, done.stdout.strip()) == (0, f"einthoven {einthoven.__version__}")
 
 

@@ -47,7 +47,6 @@ Strict = Annotated[bool, Parameter(help="Exit with 1 if any file was refused.")]
 Seed = Annotated[int, Parameter(help="Another seed, other numbers; the same seed, the same numbers.")]
 Checkpoint = Annotated[str | None, Parameter(help="A checkpoint folder, or a run folder (its best checkpoint).")]
 Table = Annotated[Path | None, Parameter(help="Where the rows go: .parquet or .csv; without it they are printed.")]
-Sets = Annotated[tuple[str, ...], Parameter(name="--set", help="KEY=VALUE, as often as needed.")]
 
 
 @Parameter(name="*", group=UNSTATED)
@@ -304,7 +303,3 @@ def _words(default: Any) -> str | None:
 
 def _one_or_list(words: Sequence[str]) -> str | list[str]:
     return words[0] if len(words) == 1 else list(words)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
