@@ -59,16 +59,24 @@ def killed_at_operations(tmp_path: Path, records: int, kills: int) -> None:
     operations = int(whole.communicate()[0])
     draw = random.Random(0)
     out = tmp_path / "killed" / "cohort"
-    for _ in range(kills):
-        process = run(out, 1, records, draw.randint(1, operations))
+
+    def kill(at: int) -> None:
+        process = run(out, 1, records, at)
         process.communicate()
-        if process.returncode == 0:  # it had less left to do than that
-            shutil.rmtree(out)
-        else:
-            assert process.returncode == -signal.SIGKILL
-            assert not out.exists() or content(out) == content(tmp_path / "whole" / "cohort")
-    assert run(out, 1, records).wait() == 0
-    assert content(out.parent) == content(tmp_path / "whole")  # and nothing is left beside it
+        assert process.returncode in (0, -signal.SIGKILL)  # 0: there was less left to do
+        assert not out.exists() or content(out) == content(tmp_path / "whole" / "cohort")
+
+    def complete() -> None:
+        assert run(out, 1, records).wait() == 0
+        assert content(out.parent) == content(tmp_path / "whole")  # and nothing is left beside it
+
+    for _ in range(kills):  # again and again, each from where the last one was
+        kill(draw.randint(1, operations // 2))
+    complete()
+    for _ in range(kills // 3):  # while the cohort gets its name and the workplace is cleaned up
+        shutil.rmtree(out.parent)
+        kill(operations - draw.randint(0, 10))
+        complete()
 
 
 def killed_at_moments(tmp_path: Path, records: int, kills: int) -> None:
@@ -89,7 +97,7 @@ def killed_at_moments(tmp_path: Path, records: int, kills: int) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
 def test_a_build_killed_between_any_two_file_operations_goes_on_to_the_same_bytes(tmp_path):
-    killed_at_operations(tmp_path, records=100, kills=6)
+    killed_at_operations(tmp_path, records=100, kills=4)
 
 
 @pytest.mark.slow
@@ -117,6 +125,22 @@ def test_a_resumed_build_does_not_make_its_pieces_again(tmp_path, monkeypatch):
     assert made == ["000000", "000001", "000002", "resumed", "000003", "000004", "000005"]
 
 
+def test_pieces_that_workers_made_out_of_order_are_taken_in_order(tmp_path, monkeypatch):
+    make = pieces.make
+
+    def second_first(source, path, items, place, shards=None):
+        make(source, path, source.plan(path).items[10:20], place.parent / "000001")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pieces, "make", second_first)
+    with pytest.raises(Interrupted):
+        build(Generated(), tmp_path, tmp_path / "out", workers=1, piece=10)
+    monkeypatch.undo()
+    build(Generated(), tmp_path, tmp_path / "out", workers=1, piece=10)
+    build(Generated(), tmp_path, tmp_path / "fresh", workers=1)
+    assert content(tmp_path / "out") == content(tmp_path / "fresh")
+
+
 def test_pieces_of_other_settings_are_not_mixed_in(tmp_path, monkeypatch):
     monkeypatch.setattr("einthoven.cohort.build.merge", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
@@ -125,6 +149,21 @@ def test_pieces_of_other_settings_are_not_mixed_in(tmp_path, monkeypatch):
     build(Generated(seed=2), tmp_path, tmp_path / "out", workers=1)
     build(Generated(seed=2), tmp_path, tmp_path / "fresh", workers=1)
     assert content(tmp_path / "out") == content(tmp_path / "fresh")
+
+
+def test_a_cohort_that_was_removed_is_built_again_though_its_workplace_was_left_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr("einthoven.cohort.workplace._remove", lambda folder: None)  # killed just before
+    build(Generated(), tmp_path, tmp_path / "out", workers=1)
+    monkeypatch.undo()
+    first = content(tmp_path / "out")
+    assert len(build(Generated(), tmp_path, tmp_path / "out", workers=1)) == 55
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]  # cleaned up
+    monkeypatch.setattr("einthoven.cohort.workplace._remove", lambda folder: None)
+    shutil.rmtree(tmp_path / "out")
+    build(Generated(), tmp_path, tmp_path / "out", workers=1)
+    shutil.rmtree(tmp_path / "out")
+    build(Generated(), tmp_path, tmp_path / "out", workers=1)
+    assert content(tmp_path / "out") == first
 
 
 # What is there already

@@ -84,15 +84,17 @@ def _cleared(folder: Path, stamp: dict[str, Any]) -> Workplace:
     # The stamp is part of the name, so that a worker which outlived a killed build cannot add to another one's pieces.
     digest = fingerprint.of_json(stamp)[:16]
     place = Workplace(folder / f"pieces-{digest}", folder / f"cohort-{digest}")
+    # Without the cohort (it has got its name already, and was removed) the pieces lack their signals.
+    keep = (place.pieces, place.cohort) if place.cohort.exists() else ()
     for entry in folder.iterdir():
-        if entry.is_dir() and entry not in (place.pieces, place.cohort):
+        if entry.is_dir() and entry not in keep:
             shutil.rmtree(entry)
+    (folder / "stamp.new").write_text(fingerprint.to_json(stamp, indent=1), "utf-8")
+    os.replace(folder / "stamp.new", folder / "stamp.json")
     place.pieces.mkdir(exist_ok=True)
     place.cohort.mkdir(exist_ok=True)
     for unfinished in (*place.pieces.glob("*.tmp"), place.cohort / "facts"):
         shutil.rmtree(unfinished, ignore_errors=True)
-    (folder / "stamp.new").write_text(fingerprint.to_json(stamp, indent=1), "utf-8")
-    os.replace(folder / "stamp.new", folder / "stamp.json")
     return place
 
 
