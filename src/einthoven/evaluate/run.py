@@ -102,9 +102,13 @@ class _Bench:
                 yield self._linear("age and sex", draw, seed, {}, lambda x=known_ND: x)
 
     def untrained(self, like: Checkpoint, tag: str) -> Iterator[Path]:
-        """Rows that share an architecture with an arm: random weights, and supervised training from scratch."""
+        """Rows that share an architecture with an arm: random weights, and supervised training from scratch.
+
+        A random encoder that is fine-tuned is supervised training from scratch, so it has a row of its own only beside
+        a linear probe.
+        """
         seeds = [self.settings.seed + i for i in range(self.settings.random_seeds)]
-        for seed, draw in self._pairs(seeds):
+        for seed, draw in self._pairs(seeds) if self.settings.probe == "linear" else []:
             for name, estimate in (("random encoder", False), ("random encoder, norm statistics", True)):
                 encoder = _Untrained(like, seed, self.cohort, self._train() if estimate else None)
                 if not estimate or encoder.has_statistics:
