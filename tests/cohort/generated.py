@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -90,6 +92,14 @@ class Generated:
             "truth.waves",
             {"lead": np.array(["I"] * beats), "beat": np.arange(beats), "label": np.array(["N"] * beats), **marks},
         )
+
+
+class Deadly(Generated):
+    """Ends the process that reads it, as a system does that is out of memory."""
+
+    def read(self, path: Path, items: Sequence[Item]) -> Iterator[Record | EinthovenError]:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return super().read(path, items)
 
 
 class Few:

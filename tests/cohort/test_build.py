@@ -17,7 +17,7 @@ from einthoven.cohort.workplace import workplace
 from einthoven.core.errors import Interrupted, OutputError, RecordError, SourceError
 from einthoven.core.record import Record
 from einthoven.sources import Item, Plan
-from tests.cohort.generated import Generated, ecg, few
+from tests.cohort.generated import Deadly, Generated, ecg, few
 
 ROOT = Path(__file__).parents[2]
 
@@ -123,6 +123,13 @@ def test_a_resumed_build_does_not_make_its_pieces_again(tmp_path, monkeypatch):
     made.append("resumed")
     build(Generated(), tmp_path, tmp_path / "out", workers=1, piece=10)
     assert made == ["000000", "000001", "000002", "resumed", "000003", "000004", "000005"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+def test_a_worker_that_the_system_ends_is_told_in_one_line(tmp_path):
+    with pytest.raises(Interrupted, match="fewer workers") as caught:
+        build(Deadly(), tmp_path, tmp_path / "out", workers=2, piece=10)
+    assert caught.value.exit_code == 3
 
 
 def test_pieces_that_workers_made_out_of_order_are_taken_in_order(tmp_path, monkeypatch):
