@@ -6,7 +6,6 @@ end (`scores`), so that anybody can make them again. Shapes: N rows of the cohor
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,19 +17,16 @@ import numpy as np
 
 from einthoven.cohort import splits
 from einthoven.cohort.store import Cohort
-from einthoven.core import fingerprint, random
+from einthoven.core import fingerprint
 from einthoven.core.errors import TaskError
 from einthoven.core.output import replaced_file
-from einthoven.evaluate import cells, probes, references, tuned
+from einthoven.evaluate import cells, references, tuned
 from einthoven.evaluate.cells import Cell, Result
-from einthoven.evaluate.metrics import thresholds
+from einthoven.evaluate.fitted import Fitted, Network, Prior, Probe, Untrained, architecture, architectures, summary
 from einthoven.evaluate.tasks import Task
-from einthoven.training import checkpoint as checkpoints
-from einthoven.training import loop
 from einthoven.training.checkpoint import Checkpoint
 from einthoven.training.embedding import embed_cohort
 
-Probe = Literal["linear", "finetune"]
 GROUPS = {"halves": ("half-a", "half-b"), "folds": tuple(f"fold-{k}" for k in range(5))}
 """Names for several splits whose figures are averaged (evaluation.md A3, C)."""
 SMALLEST_DRAWS = 5
@@ -46,7 +42,7 @@ class Settings:
 
     tasks: tuple[Task, ...]
     splits: tuple[str, ...]
-    probe: Probe = "linear"
+    probe: Literal["linear", "finetune"] = "linear"
     labelled: tuple[float | int, ...] = (1.0,)
     seed: int = 0
     random_seeds: int = references.RANDOM_SEEDS
@@ -64,9 +60,9 @@ def evaluate(arms: Sequence[Checkpoint], cohort: Cohort, out: Path, settings: Se
         TaskError: a checkpoint was pretrained on subjects of the test part, or no label can be learnt.
     """
     found: list[Path] = []
-    networks = _architectures(arms)
+    networks = architectures(arms)
     # rows of a folder's other architectures keep their names and are not replaced by this one's
-    several = len({_architecture(like) for like in networks} | _held(out)) > 1
+    several = len({architecture(like) for like in networks} | _held(out)) > 1
     for split in settings.splits:
         parts_N = splits.parts(cohort, split)
         for arm in arms:
@@ -76,7 +72,7 @@ def evaluate(arms: Sequence[Checkpoint], cohort: Cohort, out: Path, settings: Se
                 bench = _Bench(cohort, out, settings, task, split, parts_N, labelled)
                 found += bench.known_beforehand()
                 for like in networks:
-                    found += bench.untrained(like, tag=f" {_architecture(like)[:6]}" * several)
+                    found += bench.untrained(like, tag=f" {architecture(like)[:6]}" * several)
                 found += bench.arms(arms)
     return list(dict.fromkeys(found))
 
@@ -96,7 +92,7 @@ class _Bench:
     def known_beforehand(self) -> Iterator[Path]:
         """Rows without an encoder."""
         for seed, draw in self._pairs([self.settings.seed]):
-            yield self._run("prior only", draw, seed, {}, lambda rows: _Prior(self.task, rows))
+            yield self._run("prior only", draw, seed, {}, lambda rows: Prior(self.task, rows))
             known_ND = references.age_and_sex(self.cohort)
             if known_ND is not None:
                 yield self._linear("age and sex", draw, seed, {}, lambda x=known_ND: x)
@@ -110,9 +106,9 @@ class _Bench:
         seeds = [self.settings.seed + i for i in range(self.settings.random_seeds)]
         for seed, draw in self._pairs(seeds) if self.settings.probe == "linear" else []:
             for name, estimate in (("random encoder", False), ("random encoder, norm statistics", True)):
-                encoder = _Untrained(like, seed, self.cohort, self._train() if estimate else None)
+                encoder = Untrained(like, seed, self.cohort, self._train() if estimate else None)
                 if not estimate or encoder.has_statistics:
-                    of = {"architecture": _architecture(like), "untrained": encoder.mark}
+                    of = {"architecture": architecture(like), "untrained": encoder.mark}
                     yield self._linear(name + tag, draw, seed, of, lambda e=encoder: self._features(e.mark, e.make))
         if not tuned.trainable(self.task):
             self.settings.progress(f"{self.task.name}: no row from scratch, networks learn whole label sets")
@@ -129,14 +125,14 @@ class _Bench:
                 raise TaskError(name, "two checkpoints have one name and one seed", fix="give each recipe its own name")
             for seed, draw in self._pairs(sorted(by_seed)):
                 arm = by_seed[seed]
-                facts = {"checkpoint": arm.fingerprint, "card": _summary(arm)}
+                facts = {"checkpoint": arm.fingerprint, "card": summary(arm)}
                 if self.settings.probe == "linear":
                     features = partial(self._features, arm.fingerprint, lambda a=arm: a)
                     yield self._linear(name, draw, seed, facts, features, role="arm")
                 else:
                     recipe = self._recipe(arm, seed, draw, weights=arm.path)
                     facts |= {"recipe": tuned.mark(recipe)}
-                    go = partial(_Network, self, recipe, "best")
+                    go = partial(Network, recipe, "best", task=self.task, cohort=self.cohort, out=self.out)
                     yield self._run(name, draw, seed, facts, lambda rows, go=go: go(), role="arm")
 
     def _pairs(self, seeds: list[int]) -> list[tuple[int, int]]:
@@ -181,10 +177,10 @@ class _Bench:
         self, name: str, draw: int, seed: int, facts: dict[str, Any], features: Callable[[], np.ndarray],
         role: str = "reference",
     ) -> Path:  # fmt: skip
-        return self._run(name, draw, seed, facts, lambda rows: _Probe(self.task, features(), rows), role=role)
+        return self._run(name, draw, seed, facts, lambda rows: Probe(self.task, features(), rows), role=role)
 
     def _run(
-        self, name: str, draw: int, seed: int, facts: dict[str, Any], fit: Callable[[dict[str, np.ndarray]], Any],
+        self, name: str, draw: int, seed: int, facts: dict[str, Any], fit: Callable[[dict[str, np.ndarray]], Fitted],
         role: str = "reference",
     ) -> Path:  # fmt: skip
         cell = Cell(
@@ -219,8 +215,8 @@ class _Bench:
         """Supervised from scratch: the weights after equal steps, and the best by validation (E6)."""
         recipe = self._recipe(like, seed, draw, weights=None)
         for name, which in (("supervised, equal steps", "last"), ("supervised, early stop", "best")):
-            facts = {"architecture": _architecture(like), "recipe": tuned.mark(recipe), "scratch": which}
-            go = partial(_Network, self, recipe, which)
+            facts = {"architecture": architecture(like), "recipe": tuned.mark(recipe), "scratch": which}
+            go = partial(Network, recipe, which, task=self.task, cohort=self.cohort, out=self.out)
             yield self._run(name + tag, draw, seed, facts, lambda rows, go=go: go())
 
     def _recipe(self, like: Checkpoint, seed: int, draw: int, weights: Path | None) -> dict[str, Any]:
@@ -233,125 +229,10 @@ class _Bench:
         )  # fmt: skip
 
 
-class _Prior:
-    def __init__(self, task: Task, rows: dict[str, np.ndarray]) -> None:
-        self.task, self.rows = task, rows
-
-    def scores(self) -> np.ndarray:
-        return references.prior(self.task, self.rows["train"])
-
-    def facts(self) -> dict[str, Any]:
-        return {}
-
-    def head(self, validation: np.ndarray) -> dict[str, np.ndarray]:
-        return {}
-
-
-class _Probe:
-    """A linear probe on features of all rows."""
-
-    def __init__(self, task: Task, features_ND: np.ndarray, rows: dict[str, np.ndarray]) -> None:
-        self.task, self.features_ND = task, features_ND
-        train, validation = rows["train"], rows["validation"]
-        self.train = train
-        self.linear = probes.fit(
-            features_ND[train], task.truth_NK[train], features_ND[validation], task.truth_NK[validation], task.kind
-        )
-        self.rank = cells.effective_rank(features_ND[train].astype(np.float64))
-
-    def scores(self) -> np.ndarray:
-        return self.linear.scores(self.features_ND)
-
-    def facts(self) -> dict[str, Any]:
-        untrained = [self.task.labels[k] for k in self.linear.untrained]
-        return {
-            "penalty": self.linear.penalty, "flags": list(self.linear.flags), "untrained": untrained,
-            "effective_rank": round(self.rank, 2), "width": self.features_ND.shape[1],
-        }  # fmt: skip
-
-    def head(self, validation: np.ndarray) -> dict[str, np.ndarray]:
-        arrays = {
-            "mean": self.linear.mean_D, "scale": self.linear.scale_D, "weight": self.linear.weight_KD,
-            "bias": self.linear.bias_K,
-        }  # fmt: skip
-        if self.task.kind == "multilabel":
-            truth_MK, score_MK = self.task.truth_NK[validation], self.scores()[validation]
-            arrays["thresholds"] = thresholds(truth_MK, score_MK, references.prevalence(self.task.truth_NK[self.train]))
-        return {key: np.ascontiguousarray(value, dtype=np.float64) for key, value in arrays.items()}
-
-
-class _Network:
-    """The encoder and head of a training run, which goes on or is done if it is there; `which` of its checkpoints."""
-
-    def __init__(self, bench: _Bench, recipe: dict[str, Any], which: str) -> None:
-        self.bench = bench
-        self.run = Path("runs", f"{re.sub(r'[^A-Za-z0-9]+', '-', recipe['name'])}-{fingerprint.of_json(recipe)[:12]}")
-        loop.train(recipe, bench.out / self.run)
-        self.run /= which
-        self.checkpoint = checkpoints.load(bench.out / self.run)
-
-    def scores(self) -> np.ndarray:
-        import torch
-
-        head = self.checkpoint.head
-        if head is None or head.labels != self.bench.task.labels:
-            raise TaskError(self.bench.task.name, "the run learnt other labels", got=head and head.labels)
-        with torch.no_grad():
-            pooled_ND = torch.from_numpy(embed_cohort(self.checkpoint, self.bench.cohort))
-            return head(pooled_ND).double().numpy()
-
-    def facts(self) -> dict[str, Any]:
-        return {"card": _summary(self.checkpoint), "run": self.run.as_posix()}
-
-    def head(self, validation: np.ndarray) -> dict[str, np.ndarray]:
-        return {}
-
-
-class _Untrained:
-    """The architecture of a checkpoint with fresh weights; norm statistics are those of the rows `train`, if given."""
-
-    def __init__(self, like: Checkpoint, seed: int, cohort: Cohort, train: np.ndarray | None) -> None:
-        self.like, self.seed, self.cohort, self.train = like, seed, cohort, train
-
-    @property
-    def has_statistics(self) -> bool:
-        """Whether the network holds running statistics that can be estimated."""
-        return any("running" in name for name, _ in self.like.encoder.named_buffers())
-
-    @property
-    def mark(self) -> str:
-        """Digest of what decides its outputs, known before it is made."""
-        rows = None if self.train is None else fingerprint.of_array(self.train)
-        of = {"method": cells.METHOD, "like": _architecture(self.like), "seed": self.seed, "rows": rows}
-        return fingerprint.of_json(of)
-
-    def make(self) -> Checkpoint:
-        fresh = checkpoints.untrained(self.like, random.number(self.seed, 0, "random encoder"))
-        if self.train is not None:
-            fresh.estimate_statistics(self.cohort, self.train)
-        return fresh
-
-
-def _architecture(arm: Checkpoint) -> str:
-    return fingerprint.of_json({"encoder": arm.card["encoder"], "layout": arm.layout.to_dict()})
-
-
-def _architectures(arms: Sequence[Checkpoint]) -> list[Checkpoint]:
-    """One checkpoint of each architecture."""
-    return list({_architecture(arm): arm for arm in reversed(arms)}.values())[::-1]
-
-
 def _held(out: Path) -> set[str]:
     """Architectures whose reference rows are in an evaluation folder."""
     facts = [cells.read(place.parent).get("facts", {}) for place in out.glob("cells/*/cell.json")]
     return {one["architecture"] for one in facts if "architecture" in one}
-
-
-def _summary(arm: Checkpoint) -> dict[str, Any]:
-    """What a table says of an arm: parameters, steps, batch, data, device."""
-    keys = ("name", "parameters", "data", "earlier", "device", "seconds")
-    card = {key: arm.card[key] for key in keys if key in arm.card}
-    return card | {"training": arm.recipe.get("training", {}), "fingerprint": arm.fingerprint}
 
 
 def _refuse_seen(arm: Checkpoint, cohort: Cohort, split: str) -> None:

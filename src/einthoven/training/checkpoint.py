@@ -67,22 +67,6 @@ class Checkpoint:
         """The recipe it was trained by; empty for a network from another loop."""
         return self.card.get("recipe", {})
 
-    def estimate_statistics(self, cohort: Any, rows: np.ndarray, batch: int = 64) -> None:
-        """Set running statistics of normalisation layers to their mean over the recordings; no weight is trained."""
-        from einthoven.training.embedding import batches
-
-        norms = [part for part in self.encoder.modules() if hasattr(part, "running_mean")]
-        kept = [part.momentum for part in norms]
-        with torch.no_grad():
-            for i, part_batch in enumerate(batches(self.layout, cohort, rows, batch)):
-                for part in norms:
-                    part.train()
-                    part.momentum = 1 / (i + 1)
-                self.encoder(part_batch.signal, part_batch.valid, part_batch.rate)
-        for part, momentum in zip(norms, kept):
-            part.eval()
-            part.momentum = momentum
-
 
 def save(
     folder: Path, *, encoder: nn.Module, encoder_name: str, encoder_settings: Mapping[str, Any], layout: Layout,

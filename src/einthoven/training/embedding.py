@@ -50,6 +50,21 @@ def embed_cohort(checkpoint: Checkpoint, cohort: Cohort, rows: np.ndarray | None
         return (sum_RD[rows] / count_R[rows, None]).astype(np.float32)
 
 
+def estimate_statistics(checkpoint: Checkpoint, cohort: Cohort, rows: np.ndarray) -> None:
+    """Set running statistics of normalisation layers to their mean over batches of recordings; no weight is trained."""
+    norms = [part for part in checkpoint.encoder.modules() if hasattr(part, "running_mean")]
+    kept = [part.momentum for part in norms]
+    with torch.no_grad():
+        for i, batch in enumerate(batches(checkpoint.layout, cohort, rows, BATCH)):
+            for part in norms:
+                part.train()
+                part.momentum = 1 / (i + 1)  # the running mean of all batches so far
+            checkpoint.encoder(batch.signal, batch.valid, batch.rate)
+    for part, momentum in zip(norms, kept):
+        part.eval()
+        part.momentum = momentum
+
+
 def batches(
     layout: Layout, cohort: Cohort, rows: np.ndarray, batch: int, device: str = "cpu", facts: tuple[str, ...] = ()
 ) -> Iterator[Batch]:
