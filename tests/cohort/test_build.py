@@ -89,7 +89,7 @@ def killed_at_moments(tmp_path: Path, records: int, kills: int) -> None:
         process = run(out, 2, records)
         time.sleep(draw.uniform(0.3, 1) * seconds)
         process.kill()
-        process.communicate()
+        process.wait()  # not until its output ends: workers outlive it, and hold the pipe
         assert not out.exists() or content(out) == content(tmp_path / "whole" / "cohort")
     assert run(out, 2, records).wait() == 0
     assert content(out) == content(tmp_path / "whole" / "cohort")
