@@ -47,7 +47,7 @@ test: $(READY)  ## the fast tests, under six minutes on two cores
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
 test-all: $(READY)  ## every test that this machine can run
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2
 
 demo: $(READY)  ## the whole path on generated recordings, to demo/report.html
 	$(BIN)/einthoven demo --out demo

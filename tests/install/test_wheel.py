@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("torch", "sklearn", "lightning_fabric", "wfdb", "matplotlib")
 
-pytestmark = [pytest.mark.slow, pytest.mark.install, pytest.mark.xdist_group("install")]
+pytestmark = [pytest.mark.slow, pytest.mark.install]
 
 
 class Environment:
