@@ -232,7 +232,8 @@ def _numbers(data: bytes, dialect: Dialect, columns: list[int], path: Path) -> n
         raise _culprit(body, dialect, columns, path) from error
     if frame.height != rows:
         raise _culprit(body, dialect, columns, path)
-    return frame.select(pl.all().fill_null(np.nan)).to_numpy()
+    # by name, because older polars gives the columns in the file's order whatever was asked for
+    return frame.select(pl.col(f"{i}").fill_null(np.nan) for i in columns).to_numpy()
 
 
 def _culprit(body: bytes, dialect: Dialect, columns: list[int], path: Path) -> FormatError:
