@@ -8,8 +8,11 @@ Contract: importing a file here imports nothing heavy; wrong input raises an err
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Callable
 from typing import Any, Protocol
+
+from einthoven.core.errors import ExtraError
 
 
 class Result(Protocol):
@@ -19,6 +22,13 @@ class Result(Protocol):
     def exit_code(self) -> int: ...
 
     def to_dict(self) -> dict[str, Any]: ...
+
+
+def need_training(verb: str) -> None:
+    """Say the one command that brings the extra [train] before a verb that needs it begins any work."""
+    for module in ("torch", "sklearn", "lightning_fabric"):
+        if importlib.util.find_spec(module) is None:
+            raise ExtraError.of(verb, "train")
 
 
 def verb(name: str) -> Callable[..., Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from einthoven.app import need_training
 from einthoven.app.audit import audit
 from einthoven.app.embed import embed
 from einthoven.app.evaluate import Evaluation, evaluate
@@ -62,6 +63,7 @@ def demo(
         permute_labels: labels are dealt to other patients; every figure must fall to chance.
         smoke: a few patients and steps.
     """
+    need_training("demo")
     folder = Path(out)
     cohort, run = folder / "cohort", folder / "run"
     progress("1/7 prepare: simulated patients to a cohort")

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from einthoven.core.errors import ExtraError, TaskError
+from einthoven.app import need_training
+from einthoven.core.errors import TaskError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -104,11 +105,7 @@ def evaluate(
     Raises:
         TaskError: unknown task or split, or a checkpoint that saw test subjects in pretraining.
     """
-    try:
-        import sklearn  # noqa: F401
-        import torch  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise ExtraError.of("evaluate", "train") from error
+    need_training("evaluate")
     from einthoven.cohort.store import Cohort
     from einthoven.core import fingerprint
     from einthoven.evaluate import run, tables, tasks

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from einthoven import formats
-from einthoven.core.errors import EinthovenError, ExtraError, FormatError
+from einthoven.app import need_training
+from einthoven.core.errors import EinthovenError, FormatError
 from einthoven.core.layout import Layout
 from einthoven.core.leads import ANY, pick
 from einthoven.core.output import replaced_file
@@ -52,10 +53,9 @@ def load(place: str | Path | None, verb: str) -> Checkpoint:
         raise FormatError(
             verb, "no checkpoint given", fix=f"einthoven {verb} PATH --checkpoint FOLDER", reason="checkpoint"
         )
-    try:
-        from einthoven.training import checkpoint
-    except ModuleNotFoundError as error:
-        raise ExtraError.of(verb, "train") from error
+    need_training(verb)
+    from einthoven.training import checkpoint
+
     return checkpoint.load(Path(place))
 
 

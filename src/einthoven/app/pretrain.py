@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from einthoven.app import need_training
 from einthoven.core import recipe as recipes
-from einthoven.core.errors import DONE, ExtraError
+from einthoven.core.errors import DONE
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,9 @@ def pretrain(recipe: str | Path, *, out: str | Path, set: Sequence[str] = (), sm
     Raises:
         RecipeError: the recipe, or the folder. CohortError: no such cohort or fact. Interrupted: stopped, resumable.
     """
-    try:
-        from einthoven.training import loop, settings
-    except ModuleNotFoundError as error:
-        raise ExtraError.behind("pretrain", error) or error from error
+    need_training("pretrain")
+    from einthoven.training import loop, settings
+
     table = recipes.read(recipe, set)
     table.setdefault("name", Path(recipe).stem)
     if smoke:
