@@ -106,7 +106,6 @@ class _Step(nn.Module):
     def __init__(self, channels_in: int, channels: int, kernel: int, stride: int, kind: Norm) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels_in, channels, (1, kernel), (1, stride), (0, kernel // 2), bias=False)
-        nn.init.kaiming_normal_(self.conv.weight, mode="fan_out", nonlinearity="relu")
         self.norm = norm(kind, channels)
 
     def forward(self, x: Tensor) -> Tensor:
