@@ -132,6 +132,17 @@ def test_a_worker_that_the_system_ends_is_told_in_one_line(tmp_path):
     assert caught.value.exit_code == 3
 
 
+def test_a_piece_that_a_failure_of_power_has_emptied_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("einthoven.cohort.build.merge", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        build(Generated(), tmp_path, tmp_path / "out", workers=1)
+    monkeypatch.undo()
+    (table,) = tmp_path.rglob("pieces-*/000000/index.parquet")
+    table.write_bytes(b"")
+    with pytest.raises(OutputError, match="not as it was written"):
+        build(Generated(), tmp_path, tmp_path / "out", workers=1)
+
+
 def test_pieces_that_workers_made_out_of_order_are_taken_in_order(tmp_path, monkeypatch):
     make = pieces.make
 

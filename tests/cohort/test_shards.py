@@ -30,7 +30,7 @@ def test_shards_that_are_gone_on_with_equal_those_written_at_once(tmp_path_facto
         shards = Shards(folder / name, limit, sizes[:known])
         for recording in recordings[known:upto]:
             shards.write(recording.data)
-        shards.sync()
+        shards.flush()
         if upto == len(sizes):
             shards.close()
 

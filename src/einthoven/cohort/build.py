@@ -18,7 +18,6 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any, cast
 
-import polars as pl
 from joblib import Parallel, delayed
 from pydantic_core import to_jsonable_python
 
@@ -111,7 +110,7 @@ def _make(
     starts = range(0, len(items), size)
     folders = [place.pieces / f"{number:06d}" for number in range(len(starts))]
     inside = list(takewhile(lambda folder: not pieces.waiting(folder), folders))
-    known = [pl.read_parquet(folder / "index.parquet") for folder in inside]
+    known = [pieces.listed(folder) for folder in inside]
     shards = Shards(place.cohort / "signals", shard_bytes, [size for index in known for size in pieces.sizes(index)])
     queue = deque(folders[len(inside) :])
     todo = [(start, folder) for start, folder in zip(starts, folders) if not folder.exists()]
@@ -181,9 +180,19 @@ def _input(items: Sequence[Item], path: Path) -> str:
             if folder not in folders:
                 folders = {folder: _sizes(folder)}  # one folder at a time: there may be very many
             state.update(repr(folders[folder].get(os.path.splitext(name)[0])).encode("utf-8", "surrogatepass"))
-            with suppress(OSError), open(os.path.join(folder, name), "rb", buffering=0) as stream:
-                state.update(stream.read(HEAD))
+            state.update(_head(os.path.join(folder, name)))
     return state.hexdigest()
+
+
+def _head(file: str) -> bytes:
+    """The first bytes; none of what cannot be read, which is refused later. A pipe is not waited for."""
+    with suppress(OSError):
+        handle = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
+        try:
+            return os.read(handle, HEAD)
+        finally:
+            os.close(handle)
+    return b""
 
 
 def _sizes(folder: str) -> dict[str, list[tuple[str, int]]]:

@@ -7,7 +7,6 @@ recordings were cut into pieces.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
@@ -18,7 +17,7 @@ import polars as pl
 
 from einthoven import __version__
 from einthoven.cohort import facts
-from einthoven.cohort.pieces import save, sizes
+from einthoven.cohort.pieces import listed, save, sizes
 from einthoven.cohort.shards import places
 from einthoven.cohort.store import INDEX, SCHEMA_VERSION
 from einthoven.core import fingerprint
@@ -42,7 +41,7 @@ def merge(
         OutputError: the disk is full or the folder cannot be written.
         SourceError: no recording is left, or a label has a code that its label set does not have.
     """
-    parts = [pl.read_parquet(piece / "index.parquet") for piece in pieces]
+    parts = [listed(piece) for piece in pieces]
     refused = pl.concat([pl.read_parquet(piece / "refused.parquet") for piece in pieces])
     stated = pl.concat(parts)
     if not len(stated):
@@ -79,8 +78,6 @@ def merge(
     }  # fmt: skip
     with writing(out), open(out / "card.json", "w", encoding="utf-8") as stream:
         stream.write(fingerprint.to_json(card, indent=1) + "\n")
-        stream.flush()
-        os.fsync(stream.fileno())
 
 
 def _index(stated: pl.DataFrame, shard_bytes: int) -> tuple[pl.DataFrame, list[list[str]]]:
@@ -131,7 +128,7 @@ def _table(kind: str, pieces: Sequence[Path], firsts: Sequence[int], place: Path
         return None
     try:
         pl.concat(tables).sink_parquet(
-            place, compression="zstd", statistics=False, row_group_size=ROWS, maintain_order=True, sync_on_close="all"
+            place, compression="zstd", statistics=False, row_group_size=ROWS, maintain_order=True
         )
     except (OSError, pl.exceptions.PolarsError) as error:
         raise OutputError(
@@ -146,14 +143,15 @@ def _digest(frames: Iterable[pl.DataFrame]) -> str:
     """Digest of a table's content, whatever file format, version of polars or row groups it is kept in."""
     states: dict[str, Any] = defaultdict(hashlib.sha256)
     for frame in frames:
-        for column in frame:
-            state = states[f"{column.name} {column.dtype}"]
-            if column.dtype == pl.String:
-                text = column.fill_null("\0").str.replace_all("\n", "\r", literal=True).str.join("\n").item() + "\n"
-                state.update(text.encode())
-            else:
-                state.update(column.is_null().to_numpy().tobytes())
-                state.update(column.fill_null(0).to_numpy().tobytes())
+        texts = [name for name, dtype in frame.schema.items() if dtype == pl.String]
+        lines = pl.col(texts).fill_null("\0").str.replace_all("\n", "\r", literal=True).str.join("\n")
+        for name, column in frame.select(lines).to_dict(as_series=False).items():
+            states[f"{name} String"].update(f"{column[0]}\n".encode())
+        numbers = frame.drop(texts)
+        missing, known = numbers.select(pl.all().is_null()), numbers.select(pl.all().fill_null(0))
+        for name, dtype in numbers.schema.items():
+            states[f"{name} {dtype}"].update(missing[name].to_numpy().tobytes())
+            states[f"{name} {dtype}"].update(known[name].to_numpy().tobytes())
     return fingerprint.of_json({name: state.hexdigest() for name, state in states.items()})
 
 

@@ -24,7 +24,7 @@ import polars as pl
 from einthoven.cohort.facts import Tables
 from einthoven.cohort.shards import Shards
 from einthoven.cohort.store import MISSING, REFUSED
-from einthoven.core.errors import EinthovenError, RecordError
+from einthoven.core.errors import EinthovenError, OutputError, RecordError
 from einthoven.core.leads import Lead, order
 from einthoven.core.output import writing
 from einthoven.core.record import Record
@@ -72,7 +72,7 @@ def make(source: Source, path: Path, items: Sequence[Item], place: Path, shards:
                 _fill(source, path, items, scratch, write)
         else:
             _fill(source, path, items, scratch, shards.write)
-            shards.sync()
+            shards.flush()
         if not place.exists():  # else a worker that outlived a killed run has made the same piece meanwhile
             with writing(place):
                 os.rename(scratch, place)
@@ -89,11 +89,29 @@ def waiting(place: Path) -> bool:
 def append(place: Path, shards: Shards) -> None:
     """Move the signals of a piece to the end of the shards."""
     with open(place / "signals.bin", "rb") as stream:
-        for size in sizes(pl.read_parquet(place / "index.parquet")):
-            shards.write(stream.read(2 * size))
-    shards.sync()
+        for size in sizes(listed(place)):
+            samples = stream.read(2 * size)
+            if len(samples) < 2 * size:
+                raise _damaged(place)
+            shards.write(samples)
+    shards.flush()
     with writing(place):
         (place / "signals.bin").unlink()
+
+
+def listed(place: Path) -> pl.DataFrame:
+    """The index of a piece (`COLUMNS`)."""
+    try:
+        return pl.read_parquet(place / "index.parquet")
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise _damaged(place) from error
+
+
+def _damaged(place: Path) -> OutputError:
+    """No kill does this, but a failure of power: the name was on the disk before the content."""
+    return OutputError(
+        place, "is not as it was written", fix=f"remove {place.parent.parent} and begin anew", reason="damaged"
+    )
 
 
 def sizes(index: pl.DataFrame) -> list[int]:
@@ -169,7 +187,7 @@ def _joined(leads: tuple[Lead, ...]) -> str:
 
 
 def save(table: pl.DataFrame, path: Path) -> None:
-    """Write a table and wait until the disk has it."""
+    """Write a table."""
     content = io.BytesIO()  # polars would report a full disk as an error of its own
     table.write_parquet(content, compression="zstd", statistics=False)
     with _written(path) as stream, writing(path):
@@ -178,15 +196,14 @@ def save(table: pl.DataFrame, path: Path) -> None:
 
 @contextmanager
 def _written(path: Path) -> Iterator[BinaryIO]:
-    """A file that is on the disk when the block ends; errors within the block are not taken for errors of writing."""
+    """A file to write to; errors within the block that are not of writing are not taken for such."""
     with writing(path):
         stream = open(path, "wb")  # noqa: SIM115
     try:
         yield stream
     finally:
-        with writing(path), stream:
-            stream.flush()
-            os.fsync(stream.fileno())
+        with writing(path):
+            stream.close()
 
 
 def _flat(stored: np.ndarray) -> bool:

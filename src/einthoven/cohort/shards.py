@@ -82,11 +82,10 @@ class Shards:
             self._stream.write(samples)
             self._end += size
 
-    def sync(self) -> None:
-        """Wait until the disk has everything."""
+    def flush(self) -> None:
+        """Hand everything to the system, so that a kill cannot take it away."""
         with writing(self.folder):
             self._stream.flush()
-            os.fsync(self._stream.fileno())
 
     def close(self) -> None:
         """Complete the shard: its header says how long it is."""
@@ -94,5 +93,4 @@ class Shards:
             self._stream.seek(0)
             header = {"descr": "<i2", "fortran_order": False, "shape": (self._end,)}
             np.lib.format.write_array_header_1_0(self._stream, header)
-            self.sync()
             self._stream.close()

@@ -51,7 +51,7 @@ def format_of(path: str | Path) -> str:
 
 
 def _format_of(path: Path) -> str:
-    if path.exists() and not path.is_file():  # a pipe would wait for ever
+    if not os.path.isfile(path) and path.exists():  # a pipe would wait for ever
         raise FormatError(path, "is no regular file", fix="name a recording", reason="missing")
     suffix = path.suffix.lower()
     if suffix in _by_name():
@@ -88,7 +88,7 @@ def find(folder: str | Path) -> list[Path]:
             if plugin is None or name.startswith("."):
                 continue
             path = Path(place, name)
-            if not path.is_file():  # a pipe, a socket, a link to nothing
+            if not os.path.isfile(path):  # a pipe, a socket, a link to nothing
                 continue
             try:
                 head = _head(path)
@@ -116,7 +116,7 @@ def _by_name() -> dict[str, str]:
 
 def _header_of(path: Path) -> Path:
     """The header of a WFDB record that was named by its signal file or without suffix."""
-    if path.suffix.lower() in ("", ".dat", ".mat") or not path.exists():
+    if path.suffix.lower() in ("", ".dat", ".mat") or not os.path.exists(path):
         for header in (path.with_suffix(".hea"), path.with_name(f"{path.name}.hea")):
             if header.is_file():
                 return header

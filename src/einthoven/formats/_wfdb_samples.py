@@ -75,7 +75,7 @@ def read(header: Header, where: Path) -> list[np.ndarray]:
 def _bytes(path: Path, where: Path, form: int, offset: int, width: int, frames: int) -> tuple[bytes, int]:
     """The stored bytes and the number of frames; the number is the file's when the header states none (0)."""
     try:
-        with open(path, "rb") as stream:
+        with open(path, "rb", buffering=0) as stream:
             there = os.fstat(stream.fileno()).st_size - offset
             if not frames:
                 frames = _samples_in(max(there, 0), form) // width
@@ -92,7 +92,9 @@ def _bytes(path: Path, where: Path, form: int, offset: int, width: int, frames: 
                 )  # fmt: skip
             if offset:
                 stream.seek(offset)
-            data = stream.read(wanted)
+            data = stream.read(wanted) or b""
+            while len(data) < wanted and (more := stream.read(wanted - len(data))):  # one call gives at most 2 GiB
+                data += more
     except OSError as error:
         raise FormatError(
             where, f"its signal file {path.name} cannot be read", got=error.strerror or error,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -158,7 +159,7 @@ def _scales(header: Header) -> tuple[tuple[object, ...], ...]:
 def _trace(channel: Channel, samples: np.ndarray) -> _Trace | None:
     """The channel with its scale, None when it is no ECG; header(5): a gain without unit is counts per millivolt."""
     unit = millivolts(channel.unit or "mV")
-    if unit is None or _NO_ECG.search(channel.name):
+    if unit is None or _no_ecg(channel.name):
         return None
     counts = channel.gain / unit
     return _Trace(
@@ -178,8 +179,13 @@ def _joined(header: Header, path: Path) -> list[_Trace | None]:
     traces: list[_Trace | None] = []
     for name, unit, frame, samples in _wfdb_package.physical(path):
         scale = millivolts(unit)
-        traces.append(_Trace(name, frame, 1 / scale, 0, None, samples) if scale and not _NO_ECG.search(name) else None)
+        traces.append(_Trace(name, frame, 1 / scale, 0, None, samples) if scale and not _no_ecg(name) else None)
     return traces
+
+
+@lru_cache(maxsize=1024)  # a data set has few names, each in every file
+def _no_ecg(name: str) -> bool:
+    return _NO_ECG.search(name) is not None
 
 
 def _scaled(traces: list[_Trace], mapping: Mapping, path: Path) -> np.ndarray:
