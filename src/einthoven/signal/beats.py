@@ -1,10 +1,11 @@
 """Where the heart beats: R peaks of all leads together, in recordings of any length.
 
-Slopes of the 5-25 Hz band are summed over the leads, each lead in units of its own QRS complexes and weighted by how far
-they stand out; peaks of that sum are beats if they reach a share of their neighbours, with a search back in long pauses
-(Pan & Tompkins 1985; physiology.md 5.4, 5.7). A beat's time is the peak, of one sign in all beats of a recording, of the
-one mixture of leads that holds most of the QRS: a negative QRS is as sharp as a positive one, and noise of one lead does
-not move it. Long recordings are worked on in windows. Letters: L leads, T samples, K beats, U samples at the slow rate.
+Slopes of the 5-25 Hz band are summed over the leads, each lead in units of its own QRS complexes and weighted by how
+far they stand out; peaks of that sum are beats if they reach a share of their neighbours, with a search back in long
+pauses (Pan & Tompkins 1985; physiology.md 5.4, 5.7). A beat's time is the peak, of one sign in all beats of a
+recording, of the one mixture of leads that holds most of the QRS: a negative QRS is as sharp as a positive one, and
+noise of one lead does not move it. Long recordings are worked on in windows. Letters: L leads, T samples, K beats, U
+samples at the slow rate.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def _apart(beats: Beats, rate: float) -> Beats:
 
 def _window(signal_LT: np.ndarray, rate: float, mix: np.ndarray | None) -> tuple[Beats, np.ndarray | None]:
     """Beats of one window, and the mixture of leads (L,) that located them; `mix` is the one of the window before."""
-    signal, missing = _bridged(signal_LT)
+    signal, missing = bridged(signal_LT)
     stride = max(1, round(rate / 125))
     slow_rate = rate / stride
     length = signal.shape[1] // stride * stride
@@ -100,7 +101,7 @@ def _window(signal_LT: np.ndarray, rate: float, mix: np.ndarray | None) -> tuple
     return Beats(found[order], label[order], confidence[order]), mix
 
 
-def _bridged(signal: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+def bridged(signal: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     """Gaps joined by straight lines, as float32; and where they were (L, T), None where there was none."""
     signal = np.ascontiguousarray(signal, np.float32)
     if np.isfinite(signal.sum(dtype=np.float64)):
