@@ -5,20 +5,26 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from einthoven.core import registry
 from einthoven.core.batch import Batch, View
 from einthoven.core.facts import LabelSet
 from einthoven.encoders.resnet import Resnet
+from einthoven.encoders.wave_unet import WaveUnet
 from einthoven.objectives import Head, Objective
 
 torch.set_num_threads(1)
 LEADS, RATE, CODES = 2, 100.0, ("A", "B", "C")
 
 
-def make(name: str) -> tuple[Resnet, Objective]:
+ENCODERS = {"waves": lambda: WaveUnet(LEADS, widths=(8, 12, 16), kernel=5)}
+"""Those of objectives that not every encoder suits."""
+
+
+def make(name: str) -> tuple[nn.Module, Objective]:
     torch.manual_seed(0)
-    encoder = Resnet(LEADS, width=8, kernel=3)
+    encoder = ENCODERS.get(name, lambda: Resnet(LEADS, width=8, kernel=3))()
     objective = registry.load("objectives", name)(encoder.width_out)
     facts = {need: fact(need, 64).numpy() for need in objective.needs}
     sets = {need: LabelSet(need, "test", CODES) for need in objective.needs if need.startswith("labels:")}
@@ -33,6 +39,9 @@ def fact(need: str, rows: int) -> torch.Tensor:
         found = draw.integers(0, 2, (rows, len(CODES))).astype(np.float32)
     elif need.startswith("value:"):
         found = draw.normal(50, 10, rows).astype(np.float32)
+    elif need.startswith("waves:"):  # three beats of nine marks, 0.6 s apart
+        beats = 0.1 + 0.6 * np.arange(3)[:, None] + np.array([0, 0.04, 0.08, 0.12, 0.16, 0.2, 0.28, 0.36, 0.42])
+        found = np.tile(beats.astype(np.float32), (rows, LEADS, 1, 1))
     else:
         found = draw.integers(0, 2, rows)
     found[::5] = -1 if found.dtype.kind == "i" else np.nan
