@@ -74,6 +74,18 @@ def test_identical_recordings_that_were_not_joined_are_a_leak(tmp_path):
     assert ("identical recordings under different persons", 1) in found(result, "leak")
 
 
+def test_recordings_in_which_nothing_changes_are_told_and_are_no_leak_between_persons(tmp_path):
+    flat = [
+        Record("x", ("I",), np.full((1, 600), 0.1), 100, subject, in_part(part))
+        for subject, part in (("ann", "train"), ("ben", "test"))
+    ]
+    result = audited(tmp_path, *flat, ecg(1, subject="carl", facts=in_part("test")))
+    assert not result.leaks
+    assert ("no lead ever changes: nothing was connected", 2) in found(result, "warning")
+    assert result.identical == []
+    assert result.card["constant"] == 2
+
+
 def test_an_equal_beginning_in_different_parts_is_a_leak(tmp_path):
     whole = ecg(0, seconds=10, subject="ann", facts=in_part("train"))
     short = Record("x", whole.leads, whole.signal[:, :700], 100, "ben", in_part("test"))

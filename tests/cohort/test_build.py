@@ -286,17 +286,26 @@ def test_a_cohort_without_any_recording_is_refused_and_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_recording_of_constants_is_refused_and_one_with_a_live_lead_is_not(tmp_path):
+def test_recordings_of_constants_are_kept_and_counted(tmp_path):
     signal = np.zeros((2, 300), np.float32)
-    flat = Record("x", ("I", "II"), signal, 100)
     gaps = signal.copy()
     gaps[0, ::2] = np.nan  # a gap is no change
     spike = signal.copy()
     spike[1, 7] = 0.5
-    source = few(flat, Record("x", ("I", "II"), gaps, 100), Record("x", ("I", "II"), spike, 100))
+    source = few(*(Record("x", ("I", "II"), given, 100) for given in (signal, gaps, spike)))
     cohort = build(source, tmp_path, tmp_path / "out", workers=1)
-    assert cohort.index["key"].to_list() == ["k2"]
-    assert cohort.refused["reason"].to_list() == ["flat", "flat"]
+    assert cohort.index["key"].to_list() == ["k0", "k1", "k2"]
+    assert cohort.card["constant"] == 2
+    for row, want in enumerate((signal, gaps, spike)):
+        np.testing.assert_array_equal(cohort.record(row).signal, want)
+
+
+def test_recordings_of_constants_join_nobody_who_is_named(tmp_path):
+    flat = [Record("x", ("I",), np.zeros((1, 300)), 100, subject) for subject in ("ann", "ben", None, None)]
+    cohort = build(few(*flat, ecg(1, subject="ben")), tmp_path, tmp_path / "out", workers=1)
+    # nothing was connected to ann nor to ben, which does not make them one person; the nameless two are one file
+    assert cohort.index["subject"].to_list() == ["ann", "ben", "k2", "k2", "ben"]
+    assert cohort.card["identical"] == [["k2", "k3"]]
 
 
 def test_identical_recordings_get_one_subject_whatever_their_lead_order(tmp_path):

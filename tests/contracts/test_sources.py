@@ -16,7 +16,7 @@ from einthoven.core.facts import Label
 from einthoven.core.record import Record
 from einthoven.formats.wfdb import Wfdb
 from einthoven.sources import Plan
-from tests.sources import test_cinc2017, test_ptbxl
+from tests.sources import test_challenge2011, test_cinc2017, test_ludb, test_mitdb, test_ptbxl, test_qtdb
 
 SOURCES = registry.names("sources")
 
@@ -28,6 +28,14 @@ def make(name: str, folder: Path) -> tuple[Any, Path]:
         return cls(), test_ptbxl.write(folder, [{}, {"scp_codes": "{'NORM': 100.0, 'SR': 0.0}"}, {"age": ""}])
     if name == "cinc2017":
         return cls(), test_cinc2017.write(folder, {"A00001": "N", "A00002": "A", "A00003": "~"})
+    if name == "ludb":
+        return cls(), test_ludb.write(folder, ("1", "2", "3"))
+    if name == "qtdb":
+        return cls(), test_qtdb.write(folder, ("sel100", "sel30", "sele0104"))
+    if name == "mitdb":
+        return cls(), test_mitdb.write(folder, ("100", "201", "202"))
+    if name == "challenge2011":
+        return cls(), test_challenge2011.write(folder, {"1": "acceptable", "2": "unacceptable", "3": "acceptable"})
     if name == "folder":
         for key in ("a", "b", "c"):
             Wfdb().write(Record(key, ("II",), np.sin(np.arange(999) / 20)[None], 250), folder / f"{key}.hea")

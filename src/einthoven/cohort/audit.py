@@ -74,6 +74,8 @@ def audit(cohort: Cohort) -> Audit:
     """
     examined = quality.examine(cohort)
     same, alike = duplicates.identical(cohort), duplicates.same_beginning(cohort)
+    constant = _constant(examined.leads)
+    same = [live for group in same if len(live := [row for row in group if row not in constant]) > 1]
     parts, findings = _split(cohort)
     findings += _leaks(cohort, parts, same, alike)
     amplitude = _amplitude(examined.leads)
@@ -153,6 +155,7 @@ def _signals(cohort: Cohort, examined: quality.Examined, amplitude: list[dict[st
         _rows("warning", f"no lead swings by {SMALL_MV:g} mV", cohort, swings.filter(swing < SMALL_MV)["row"]),
         _rows("warning", f"a lead swings by over {LARGE_MV:g} mV", cohort, swings.filter(swing > LARGE_MV)["row"]),
         _equal(amplitude),
+        _rows("warning", "no lead ever changes: nothing was connected", cohort, _constant(leads)),
         _leads("a lead never changes", cohort, leads.filter("flat")),
         _leads("a lead has no sample", cohort, leads.filter(pl.col("missing") == 1)),
         _leads("a lead has gaps", cohort, leads.filter((pl.col("missing") > 0) & (pl.col("missing") < 1))),
@@ -167,6 +170,12 @@ def _signals(cohort: Cohort, examined: quality.Examined, amplitude: list[dict[st
         ),
     ]  # fmt: skip
     return [finding for finding in findings if finding.count]
+
+
+def _constant(leads: pl.DataFrame) -> set[int]:
+    """Recordings in which no lead changes: they are alike whoever they are of, and say nothing about leakage."""
+    silent = leads.group_by("row").agg((pl.col("flat") | (pl.col("missing") == 1)).all().alias("silent"))
+    return set(silent.filter("silent")["row"])
 
 
 def _equal(amplitude: list[dict[str, Any]]) -> Finding:

@@ -72,6 +72,7 @@ def merge(
         "leads": _counts(index["leads"]), "rates": _counts(index["rate"].map_elements("{:g}".format, pl.String)),
         "subjects": _who(stated["stated"]),
         "identical": identical,
+        "constant": int(stated["constant"].sum()),
         "label_sets": sets,
         "digests": digests,
         "fingerprint": fingerprint.of_json({"digests": digests, "label_sets": sets}),
@@ -94,14 +95,16 @@ def _subjects(stated: pl.DataFrame) -> tuple[pl.Series, list[list[str]]]:
     """Who each recording is of, when identical recordings are of one person.
 
     Where the source names nobody the recording's key stands for its own person. A group of identical recordings joins
-    all recordings of the persons that it names; the first name in code-point order stays.
+    all recordings of the persons that it names; the first name in code-point order stays. Recordings in which no lead
+    changes are alike whoever they are of, so they join nobody whom the source names.
     """
     named = set(stated["stated"].drop_nulls())
     own = [
         subject if subject is not None else f"record {key}" if key in named else key
         for key, subject in zip(stated["key"], stated["stated"])
     ]
-    twins = stated.select("key", "sha256", subject=pl.Series(own, dtype=pl.String))
+    twins = stated.with_columns(subject=pl.Series(own, dtype=pl.String))
+    twins = twins.filter(~pl.col("constant") | pl.col("stated").is_null())
     twins = twins.filter(pl.col("sha256").is_duplicated())
     groups = twins.group_by("sha256", maintain_order=True).agg("key", "subject")
     leader: dict[str, str] = {}

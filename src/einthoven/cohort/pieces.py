@@ -24,7 +24,7 @@ import polars as pl
 from einthoven.cohort.facts import Tables
 from einthoven.cohort.shards import Shards
 from einthoven.cohort.store import MISSING, REFUSED
-from einthoven.core.errors import EinthovenError, OutputError, RecordError
+from einthoven.core.errors import EinthovenError, OutputError
 from einthoven.core.leads import Lead, order
 from einthoven.core.output import writing
 from einthoven.core.record import Record
@@ -32,9 +32,9 @@ from einthoven.sources import Item, Plan
 
 COLUMNS = {
     "key": pl.String(), "stated": pl.String(), "samples": pl.Int64(), "leads": pl.String(), "rate": pl.Float64(),
-    "site": pl.String(), "sha256": pl.String(),
+    "site": pl.String(), "sha256": pl.String(), "constant": pl.Boolean(),
 }  # fmt: skip
-"""Index of a piece; `stated` is the subject that the source states, null where it does not."""
+"""Index of a piece; `stated`: the subject that the source states, else null; `constant`: no lead ever changes."""
 
 
 class Source(Protocol):
@@ -122,7 +122,7 @@ def sizes(index: pl.DataFrame) -> list[int]:
 def _fill(
     source: Source, path: Path, items: Sequence[Item], folder: Path, write: Callable[[memoryview], Any]
 ) -> None:  # fmt: skip
-    index: list[tuple[str, str | None, int, str, float, str, str]] = []
+    index: list[tuple[str, str | None, int, str, float, str, str, bool]] = []
     refused: list[tuple[str, str, str, str]] = []
     facts = Tables()
     for item, record in zip(items, source.read(path, items), strict=True):
@@ -137,7 +137,7 @@ def _fill(
         facts.add(len(index), record.facts)
         index.append((
             item.key, record.subject if item.subject is None else item.subject, len(stored), _joined(record.leads),
-            record.rate, record.site or item.site, identity(stored, record.leads),
+            record.rate, record.site or item.site, identity(stored, record.leads), constant(stored),
         ))  # fmt: skip
         write(stored.data)
     save(pl.DataFrame(index, COLUMNS, orient="row"), folder / "index.parquet")
@@ -147,31 +147,29 @@ def _fill(
 
 
 def microvolts(record: Record) -> np.ndarray:
-    """The recording as it is stored: int16 microvolts (samples, leads), rounded half to even, NaN as -32768.
-
-    Raises:
-        RecordError: every lead is constant (`flat`): nothing was connected, and such recordings of different people
-            would count as one and the same.
-    """
+    """The recording as it is stored: int16 microvolts (samples, leads), rounded half to even, NaN as -32768."""
     scaled = record.signal * np.float32(1000)
     np.rint(scaled, out=scaled)
-    gaps = bool(np.isnan(scaled.min()))
-    if gaps:
+    if np.isnan(scaled.min()):
         scaled[np.isnan(scaled)] = MISSING
-    stored = scaled.astype(np.int16).T.copy()
-    # nearly always two samples tell that a recording is not constant
-    if (gaps or (stored[len(stored) // 2] == stored[0]).all()) and _flat(stored):
-        raise RecordError(
-            record.key, "every lead is constant", expected="an ECG", got=f"{len(stored)} equal samples",
-            fix="leave this file out", reason="flat",
-        )  # fmt: skip
-    return stored
+    return scaled.astype(np.int16).T.copy()
 
 
 def identity(stored: np.ndarray, leads: tuple[Lead, ...]) -> str:
     """SHA-256 of the int16 samples with leads in canonical order: equal for the same recording under other names."""
     place = _place(leads)
     return hashlib.sha256((stored if place is None else np.ascontiguousarray(stored[:, place])).data).hexdigest()
+
+
+def constant(stored: np.ndarray) -> bool:
+    """Whether no lead ever changes: nothing was connected, and such recordings of different people are alike."""
+    # nearly always three samples tell that a recording is not constant; gaps are no change
+    few = stored[[0, len(stored) // 2, -1]]
+    if (few != MISSING).all() and (few != few[0]).any():
+        return False
+    present = stored != MISSING
+    low = np.where(present, stored, 32767).min(axis=0)
+    return bool((low >= stored.max(axis=0)).all())
 
 
 @lru_cache(maxsize=64)
@@ -204,10 +202,3 @@ def _written(path: Path) -> Iterator[BinaryIO]:
     finally:
         with writing(path):
             stream.close()
-
-
-def _flat(stored: np.ndarray) -> bool:
-    present = stored != MISSING
-    low = np.where(present, stored, 32767).min(axis=0)
-    high = stored.max(axis=0)
-    return bool((low >= high).all())

@@ -7,5 +7,6 @@ Record or the EinthovenError of the file that cannot be read.
 """
 
 from einthoven.sources._item import Item, Plan
+from einthoven.sources._parents import sources_of
 
-__all__ = ["Item", "Plan"]
+__all__ = ["Item", "Plan", "sources_of"]
