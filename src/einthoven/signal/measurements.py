@@ -1,0 +1,425 @@
+"""Intervals, axes, amplitudes, rates: every measurement with its unit, how many beats it rests on, or why it is missing.
+
+A value that is not measured is None with a reason, never a guess; a value outside its plausible range is withheld, not
+clipped. Values are medians over the normal beats (over the commonest kind where none is normal), limits those of all
+leads together. Formulae, ranges and sources: docs/measure.md. Letters: K beats, L leads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from einthoven.core.leads import pick
+from einthoven.signal import _pacing, _rhythm
+from einthoven.signal._order import median_known, quantiles_known
+from einthoven.signal._perbeat import OFF, ON, PEAK, QRS, P, PerBeat, T, per_beat
+from einthoven.signal._quantities import (
+    AMPLITUDES, AXES, INTERVALS, LIMITS, ONE_NUMBER, UNITS, per_lead,
+)  # fmt: skip
+from einthoven.signal.marks import Delineation
+from einthoven.signal.median import median_beat
+from einthoven.signal.quality import Quality
+
+SLOWEST_HZ = 50.0
+"""At a lower sampling rate nothing is measured: a QRS complex would have three samples."""
+LEAST_PAIRS = {"rmssd": 5, "pnn50": 20}
+QTC_RATES, ST_RATE = (40.0, 130.0), 120.0
+_FEW, _SHARE = 2, 1 / 3
+"""An interval rests on two beats at least, and on a third of the beats that it could be measured in."""
+_UNSTEADY_MS = 100.0
+"""A PR whose middle half is wider than this belongs to no fixed conduction."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """value: a number or a word, None where not measured, and then `reason` says why (docs/measure.md lists them).
+    unit: as in `UNITS`. n_beats: beats (or intervals) that it rests on. quality: 0 to 1. spread: the interquartile
+    range over these, None where there is none. flag: what to know about a value that is given."""
+
+    value: float | str | None
+    unit: str
+    n_beats: int = 0
+    quality: float = 0.0
+    reason: str = ""
+    spread: float | None = None
+    flag: str = ""
+
+
+def measure(
+    signal_LT: np.ndarray,
+    rate: float,
+    leads: Sequence[str],
+    found: Delineation,
+    quality: Quality | None = None,
+    *,
+    units: bool = True,
+) -> dict[str, Measurement]:
+    """All measurements of a recording, by name, always the same names for the same leads.
+
+    Args:
+        signal_LT: millivolts, NaN where there is no sample. rate: hertz. leads: canonical names.
+        found: beats and waves. quality: what can be trusted; None trusts everything.
+        units: False where the numbers are in no known unit: amplitudes are withheld.
+
+    Example:
+        >>> import numpy as np
+        >>> from einthoven.signal.marks import Beats, Delineation
+        >>> none = Delineation(Beats(np.zeros(0), np.zeros(0, str), np.zeros(0)), np.zeros((0, 1, 3, 3)),
+        ...                    np.zeros((0, 3, 3)), np.zeros((0, 3)), "no_beats", "none")
+        >>> measure(np.zeros((1, 5000)), 500, ["II"], none)["hr"].reason
+        'no_beats'
+    """
+    table, more = raw(signal_LT, rate, leads, found)
+    return summarise(table, more, rate, leads, found.no_p, quality, units=units)
+
+
+@dataclass(frozen=True)
+class More:
+    """What is measured of a window and not of a beat. f_wave: index and its weight in beats. spikes: seconds."""
+
+    f_wave: tuple[float, int]
+    spikes: tuple[float, ...]
+
+
+def raw(signal_LT: np.ndarray, rate: float, leads: Sequence[str], found: Delineation) -> tuple[PerBeat, More]:
+    """Everything per beat of a recording, or of a window of a long one."""
+    median = median_beat(signal_LT, rate, found.beats)
+    table = per_beat(signal_LT, rate, found, median.corr)
+    chest = list(leads).index("V1") if "V1" in leads else -1
+    index = _pacing.f_wave(signal_LT[chest], rate, found.beats, median, chest) if chest >= 0 else np.nan
+    return table, More((index, len(table)), tuple(_pacing.spikes(signal_LT, rate, found)))
+
+
+def summarise(
+    table: PerBeat,
+    more: More,
+    rate: float,
+    leads: Sequence[str],
+    no_p: str,
+    quality: Quality | None,
+    *,
+    units: bool = True,
+) -> dict[str, Measurement]:
+    """The measurements that the beats of a whole recording make."""
+    return _Summary(table, more, rate, tuple(leads), no_p, quality, units).all()
+
+
+class _Summary:
+    def __init__(
+        self, table: PerBeat, more: More, rate: float, leads: tuple[str, ...], no_p: str, quality: Quality | None,
+        units: bool,
+    ) -> None:  # fmt: skip
+        self.table, self.more, self.rate, self.leads, self.no_p = table, more, rate, leads, no_p
+        count = len(table)
+        self.fine_KL = np.ones((count, len(leads)), bool) if quality is None else quality.fine(table.place)
+        self.grade = 1.0 if quality is None else quality.score
+        self.lead_grade = np.ones(len(leads)) if quality is None else np.nan_to_num(quality.lead)
+        self.lead_reason = [""] * len(leads) if quality is None else [quality.why_not(i) for i in range(len(leads))]
+        self.units = "" if units else "no_units"
+        self.why = self._nothing(quality)
+        broken = np.zeros(count, bool) if quality is None else quality.broken(table.place)
+        with np.errstate(invalid="ignore"):
+            qrs = 1000 * (table.whole[:, QRS, OFF] - table.whole[:, QRS, ON])
+            self.rhythm = _rhythm.rhythm(table.place, table.label, qrs, table.corr, broken, no_p == "af")
+        self.rows, self.kind = self._rows()
+        self.found: dict[str, Measurement] = {}
+
+    def _nothing(self, quality: Quality | None) -> str:
+        """Why nothing at all is measured, or an empty word."""
+        if self.rate < SLOWEST_HZ:
+            return "sampling_rate"
+        if quality is not None and (reason := quality.nothing()):
+            return reason
+        if self.no_p == "no_beats" or not len(self.table):
+            return "no_beats"
+        return ""
+
+    def _rows(self) -> tuple[np.ndarray, str]:
+        """The beats that intervals and amplitudes are measured in, and their kind: conducted ones where there are."""
+        good = self.fine_KL.any(axis=1)
+        label, ectopic = self.table.label, self.rhythm.narrow | self.rhythm.wide
+        kind = "N" if ((label == "N") & good).sum() >= ((label == "wide") & good).sum() else "wide"
+        mine = (label == kind) & good
+        if not mine.any() and good.any():
+            words, counts = np.unique(label[good], return_counts=True)
+            kind = str(words[counts.argmax()])
+            mine = (label == kind) & good
+        calm = mine & ~ectopic
+        return np.flatnonzero(calm if calm.sum() >= _FEW else mine), kind
+
+    def all(self) -> dict[str, Measurement]:
+        self._rates()
+        self._intervals()
+        self._corrected()
+        self._axes()
+        self._amplitudes()
+        self._indices()
+        self._beats()
+        order = [*ONE_NUMBER, *(name for kind in AMPLITUDES for name in per_lead(kind, self.leads))]
+        return {name: self.found[name] for name in order}
+
+    # How a value gets its place
+
+    def _put(
+        self, name: str, value: float | str | None, n: int, quality: float, reason: str = "", *, spread: float = np.nan,
+        flag: str = "",
+    ) -> None:  # fmt: skip
+        kind = name if name in UNITS else name.rpartition("_")[0]
+        reason = self.why or reason
+        if not reason and (value is None or value != value):
+            reason = "too_few_beats"
+        if not reason and kind in LIMITS and not isinstance(value, str) and value is not None:
+            low, high = LIMITS[kind]
+            reason = "" if low <= value <= high else "implausible"
+        if reason:
+            self.found[name] = Measurement(None, UNITS[kind], 0, 0.0, reason)
+            return
+        grade = quality * self.grade
+        grade = min(max(grade, 0.0), 1.0) if grade == grade else 0.0
+        shown = round(float(value), 6) if not isinstance(value, str) and value is not None else value
+        wide = round(float(spread), 6) if spread == spread else None
+        self.found[name] = Measurement(shown, UNITS[kind], int(n), round(float(grade), 4), "", wide, flag)
+
+    def _value(self, name: str) -> float:
+        value = self.found[name].value
+        return float(value) if isinstance(value, float) else np.nan
+
+    def _flag(self) -> str:
+        return "paced" if self.kind == "paced" else "ventricular" if self.kind == "V" else ""
+
+    # Rate and rhythm
+
+    def _rates(self) -> None:
+        rr, conf = self.rhythm.rr, self.table.confidence
+        quality = float(np.mean(conf[:, QRS])) if len(conf) else 0.0
+        few = "" if len(rr) else "too_few_beats"
+        self._put("hr", 60000 / float(np.median(rr)) if len(rr) else None, len(rr) + 1, quality, few)
+        self._put("hr_mean", 60000 / float(np.mean(rr)) if len(rr) else None, len(rr) + 1, quality, few)
+        spread = float(np.subtract(*np.percentile(rr, [75, 25]))) if len(rr) else np.nan
+        self._put("rr_mean", float(rr.mean()) if len(rr) else None, len(rr), quality, few, spread=spread)
+        sd = float(rr.std(ddof=1)) if len(rr) > 1 else None
+        self._put("rr_sd", sd, len(rr), quality, "" if len(rr) > 1 else "too_few_beats")
+        self._put("rr_min", float(rr.min()) if len(rr) else None, len(rr), quality, few)
+        self._put("rr_max", float(rr.max()) if len(rr) else None, len(rr), quality, few)
+        cv = None if sd is None else sd / float(rr.mean())
+        self._put("rr_cv", cv, len(rr), quality, "" if len(rr) > 1 else "too_few_beats")
+        for name, of in (("rmssd", _rhythm.rmssd), ("pnn50", _rhythm.pnn50)):
+            value, pairs = of(self.rhythm)
+            self._put(name, value, pairs, quality, "" if pairs >= LEAST_PAIRS[name] else "too_few_beats")
+        word = _rhythm.regularity(self.rhythm) if len(rr) >= 4 else None
+        self._put("regularity", word, len(rr), quality, "" if word else "too_few_beats")
+        narrow, wide = self.rhythm.narrow, self.rhythm.wide
+        few = "" if len(self.table) >= 4 else "too_few_beats"
+        flag = self.no_p if self.no_p in ("af", "paced") else ""
+        for name, hits in (("", narrow | wide), ("_narrow", narrow), ("_wide", wide)):
+            share = float(hits.mean()) if len(hits) else None
+            unknown = "fibrillation" if self.no_p == "af" and name != "_wide" else ""
+            self._put(f"ectopy_share{name}", share, len(hits), quality, few or unknown, flag=flag)
+
+    # Intervals
+
+    def _intervals(self) -> None:
+        whole, conf = 1000 * self.table.whole[self.rows], self.table.confidence[self.rows]
+        for name, (late, late_point, early, early_point) in INTERVALS.items():
+            with np.errstate(invalid="ignore"):
+                each = whole[:, late, late_point] - whole[:, early, early_point]
+            involved = sorted({late, early})
+            self._over_beats(name, each, conf[:, involved].min(axis=1), self._why_interval(name), self._flag())
+        if np.isfinite(self._value("qt")) and np.isfinite(self._value("qrs")):
+            each = whole[:, T, OFF] - whole[:, QRS, OFF]
+            self._over_beats("jt", each, conf[:, [QRS, T]].min(axis=1), "", self._flag())
+        else:
+            self._put("jt", None, 0, 0, self.found["qt"].reason or self.found["qrs"].reason)
+        if (spread := self.found["pr"].spread) is not None and spread > _UNSTEADY_MS:
+            self._put("pr", None, 0, 0, "varies")
+        lead = next((i for i, name in enumerate(self.leads) if name == "V5"), None)
+        lead = next((i for i, name in enumerate(self.leads) if name == "II"), 0) if lead is None else lead
+        mine = self.table.lead[self.rows, lead, T].astype(float)
+        one = len(self.leads) == 1 or self.leads[lead] in ("V5", "II")
+        self._over_beats("t_peak_end", mine[:, OFF] - mine[:, PEAK], conf[:, T], "" if one else "missing_lead")
+
+    def _why_interval(self, name: str) -> str:
+        if name in ("p_duration", "pr") and (self.no_p or self.kind in ("paced", "V")):
+            return "paced" if self.kind == "paced" or self.no_p == "paced" else "no_p_wave"
+        return ""
+
+    def _over_beats(self, name: str, each_K: np.ndarray, confidence: np.ndarray, reason: str, flag: str = "") -> None:
+        """The median over beats, if enough of them have it."""
+        known = np.isfinite(each_K)
+        n = int(known.sum())
+        enough = n >= min(_FEW, len(each_K)) and n >= _SHARE * len(each_K) and n > 0
+        if not reason and not enough:
+            p_wave = name in ("p_duration", "pr")
+            reason = "too_few_beats" if len(each_K) < _FEW or not p_wave else "no_p_wave"
+            reason = "no_t_wave" if reason == "too_few_beats" and len(each_K) >= _FEW and name != "qrs" else reason
+        if reason:
+            return self._put(name, None, 0, 0, reason)
+        low, middle, high = quantiles_known(each_K, (0.25, 0.5, 0.75))[0].tolist()
+        self._put(name, middle, n, float(confidence[known].mean()) * n / len(each_K), spread=high - low, flag=flag)
+        return None
+
+    def _corrected(self) -> None:
+        """QT corrected for rate. In AF each beat has its own RR (physiology.md 5.5), so it needs ten of them."""
+        qt, hr = self._value("qt"), self._value("hr")
+        reason = self.found["qt"].reason or self.found["hr"].reason
+        source = self.found["qt"]
+        flag = self._flag() or ("" if QTC_RATES[0] <= hr <= QTC_RATES[1] else "rate_out_of_range")
+        if self.no_p == "af" and not reason:
+            flag = "af" if len(self.rhythm.rr) >= 10 else "af, too_few_beats"
+        rr = 60 / hr
+        for name, value in corrected(qt, rr).items():
+            self._put(name, value, source.n_beats, source.quality / max(self.grade, 1e-9), reason, flag=flag)
+
+    # Axes
+
+    def _axes(self) -> None:
+        matrix, status = pick(self.leads, ("I", "aVF"), "axis")
+        size_KL = np.abs(np.where(self.fine_KL[self.rows], self.table.area[self.rows, :, QRS], np.nan))
+        largest = float(np.max(np.nan_to_num(quantiles_known(size_KL, (0.5,))[0]), initial=0.0))
+        for wave, name in enumerate(AXES):
+            here = "missing_lead" if "missing" in status else ""
+            if not here and wave == P:
+                here = self._why_interval("pr")
+            used = np.any(matrix, axis=0)
+            good = self.fine_KL[self.rows][:, used].all(axis=1) if used.any() else np.zeros(len(self.rows), bool)
+            each_K2 = self.table.area[self.rows][:, used, wave] @ matrix[:, used].T
+            known = np.isfinite(each_K2).all(axis=1) & good
+            n = int(known.sum())
+            if not here and n < min(_FEW, max(len(self.rows), 1)):
+                here = "poor_signal" if not good.any() else {P: "no_p_wave", T: "no_t_wave"}.get(wave, "too_few_beats")
+            if here:
+                self._put(name, None, 0, 0, here)
+                continue
+            one, foot = median_known(each_K2[known], 0).tolist()
+            seen = "" if np.hypot(one, foot) >= 0.05 * largest else "small"
+            angle = axis_degrees(one, foot + one / 2)
+            turns = _fold(axis_degrees(*_one_two(each_K2[known])) - angle)
+            spread = quantiles_known(turns, (0.25, 0.75))[0]
+            conf = float(self.table.confidence[self.rows, wave][known].mean())
+            self._put(name, angle, n, conf * n / len(self.rows), seen, spread=spread[1] - spread[0], flag=self._flag())
+        qrs, t = self.found["axis_qrs"], self.found["axis_t"]
+        angle = float(abs(_fold(self._value("axis_qrs") - self._value("axis_t"))))
+        self._put("qrs_t_angle", angle, min(qrs.n_beats, t.n_beats), min(qrs.quality, t.quality), qrs.reason or t.reason)
+
+    # Amplitudes
+
+    def _amplitudes(self) -> None:
+        table, rows, fine = self.table, self.rows, self.fine_KL[self.rows]
+        slope = (table.st[..., 3] - table.st[..., 0]) / np.float32(0.08)
+        each = np.concatenate([table.wave, table.st, slope[..., None], table.r_time[..., None]], axis=2)[rows]
+        each[~fine] = np.nan
+        quartiles, known = quantiles_known(each, (0.25, 0.5, 0.75))
+        low, middle, high, count = (part.T.tolist() for part in (*quartiles, known))
+        sure = table.confidence[rows].mean(axis=0).tolist() if len(rows) else [0.0, 0.0, 0.0]
+        usable, lead_grade, no_p = fine.sum(axis=0).tolist(), self.lead_grade.tolist(), self._why_interval("pr")
+        fast = self._value("hr") > ST_RATE
+        for i, kind in enumerate(AMPLITUDES):
+            usual = sure[{"amp_p": P, "amp_t": T}.get(kind, QRS)]
+            flag = "rate_out_of_range" if fast and kind == "st_j60" else self._flag() if kind.startswith("st_") else ""
+            without = "" if kind == "r_peak_time" else self.units
+            if kind == "amp_p":
+                without = without or no_p
+            absent = "too_few_beats" if kind.startswith("st_") else "no_wave"
+            for j, lead in enumerate(self.leads):
+                n = count[i][j]
+                reason = without or self.lead_reason[j]
+                if not reason and (n < min(_FEW, max(usable[j], 1)) or n < usable[j] / 2):
+                    reason = absent if usable[j] >= min(_FEW, len(rows)) and len(rows) else "too_few_beats"
+                grade = usual * n / max(len(rows), 1) * lead_grade[j]
+                spread = high[i][j] - low[i][j]
+                self._put(f"{kind}_{lead}", middle[i][j], n, grade, reason, spread=spread, flag=flag)
+
+    def _indices(self) -> None:
+        """Voltages that are added up, and areas of one lead; a wave that a lead does not have counts as 0."""
+        self._sum("sokolow_lyon", ("V1", "V5", "V6"), lambda deep, r: deep["V1"] + max(r["V5"], r["V6"]))
+        self._sum("cornell", ("aVL", "V3"), lambda deep, r: r["aVL"] + deep["V3"])
+        qrs = self.found["qrs"]
+        for name in ("sokolow_lyon", "cornell"):
+            index = self.found[name]
+            product = self._value(name) * self._value("qrs")
+            grade = min(index.quality, qrs.quality) / max(self.grade, 1e-9)
+            self._put(f"{name}_product", product, index.n_beats, grade, index.reason or qrs.reason)
+        lead = next((i for i, name in enumerate(self.leads) if name == "V1"), None)
+        why = self.units or self._why_interval("pr")
+        if lead is None or why or self.lead_reason[lead]:
+            reason = "missing_lead" if lead is None else why or self.lead_reason[lead]
+            self._put("ptf_v1", None, 0, 0, reason)
+        else:
+            each = np.where(self.fine_KL[:, lead], self.table.terminal[:, lead], np.nan)[self.rows].astype(float)
+            self._over_beats("ptf_v1", each, self.table.confidence[self.rows, P], "")
+            if self.found["ptf_v1"].reason == "no_t_wave":
+                self._put("ptf_v1", None, 0, 0, "no_p_wave")
+
+    def _sum(
+        self, name: str, leads: tuple[str, ...], rule: Callable[[dict[str, float], dict[str, float]], float]
+    ) -> None:
+        if any(lead not in self.leads for lead in leads):
+            return self._put(name, None, 0, 0, self.units or "missing_lead")
+        parts = {lead: [self.found[f"amp_{wave}_{lead}"] for wave in "qrs"] for lead in leads}
+        broken = next((m.reason for mine in parts.values() for m in mine if m.reason not in ("", "no_wave")), "")
+        if broken:
+            return self._put(name, None, 0, 0, broken)
+        size = {lead: [abs(m.value) if isinstance(m.value, float) else 0.0 for m in mine] for lead, mine in parts.items()}
+        deep = {lead: max(q, s) for lead, (q, _, s) in size.items()}
+        value = rule(deep, {lead: r for lead, (_, r, _) in size.items()})
+        rest = [m for mine in parts.values() for m in mine if not m.reason]
+        if not rest:
+            return self._put(name, None, 0, 0, "no_wave")
+        grade = min(m.quality for m in rest) / max(self.grade, 1e-9)
+        self._put(name, float(value), min(m.n_beats for m in rest), grade)
+        return None
+
+    # Beats among themselves
+
+    def _beats(self) -> None:
+        corr = self.table.corr[np.isfinite(self.table.corr)]
+        few = "" if len(corr) >= 3 else "too_few_beats"
+        self._put("beat_corr_mean", float(corr.mean()) if len(corr) else None, len(corr), 1.0, few)
+        self._put("beat_corr_min", float(corr.min()) if len(corr) else None, len(corr), 1.0, few)
+        count = len(self.table)
+        share = float((self.table.confidence[:, P] > 0.5).mean()) if count else None
+        self._put("p_present_share", share, count, 1.0, "" if count else "too_few_beats")
+        index, n = self.more.f_wave
+        self._put("f_wave_index", float(index), n, 1.0, "" if "V1" in self.leads else "missing_lead")
+        spikes, reason, flag = np.array(self.more.spikes), "", ""
+        if self.rate < _pacing.SLOWEST_HZ:
+            reason = "sampling_rate"
+        elif self.rate < _pacing.SURE_HZ:
+            flag = "sampling_rate"
+        ahead = _pacing.ventricular(spikes, self.table.place)
+        for name, hits in (("", len(spikes)), ("_ventricular", ahead.sum()), ("_atrial", (~ahead).sum())):
+            self._put(f"pacing{name}", float(hits), count, 1.0, reason or self.units, flag=flag)
+
+
+def corrected(qt_ms: float, rr_s: float) -> dict[str, float]:
+    """QT corrected for rate by four formulae, ms (Bazett 1920, Fridericia 1920, Sagie 1992, Hodges 1983).
+
+    >>> {name: round(value, 6) for name, value in corrected(400, 0.8).items()}
+    {'qtc_bazett': 447.213595, 'qtc_fridericia': 430.886938, 'qtc_framingham': 430.8, 'qtc_hodges': 426.25}
+    """
+    return {
+        "qtc_bazett": qt_ms / rr_s**0.5, "qtc_fridericia": qt_ms / rr_s ** (1 / 3),
+        "qtc_framingham": qt_ms + 154 * (1 - rr_s), "qtc_hodges": qt_ms + 1.75 * (60 / rr_s - 60),
+    }  # fmt: skip
+
+
+def axis_degrees(area_one, area_two):
+    """Frontal axis from signed areas in I and II: 0 to the left, 90 to the feet.
+
+    >>> [round(float(axis_degrees(*pair)), 6) for pair in ((1, 1), (0, 1), (1, 0))]
+    [30.0, 90.0, -30.0]
+    """
+    return np.degrees(np.arctan2((2 * area_two - area_one) / np.sqrt(3), area_one))
+
+
+def _one_two(one_foot: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Areas in I and II of those in I and aVF (II = aVF + I / 2)."""
+    return one_foot[:, 0], one_foot[:, 1] + one_foot[:, 0] / 2
+
+
+def _fold(degrees: np.ndarray | float) -> np.ndarray:
+    """To -180 ... 180."""
+    return (np.asarray(degrees) + 180) % 360 - 180
