@@ -45,7 +45,7 @@ def test_every_default_is_written_down():
     resolved = settings.check(SMALL)
     assert (resolved["seed"], resolved["layout"]["rate"], resolved["encoder"]["width"]) == (0, 100, 64)
     assert (resolved["objective"]["temperature"], resolved["training"]["weight_decay"]) == (0.1, 0.01)
-    assert resolved["data"] == {"cohort": "c", "split": "official", "labelled": 1.0, "draw": 0}
+    assert resolved["data"] == {"cohort": "c", "split": "official", "labelled": 1.0, "draw": 0, "leave_out": None}
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 import polars as pl
 
+from einthoven.cohort.join import Joined
 from einthoven.cohort.store import Cohort
 from einthoven.core.errors import TaskError, nearest
 
@@ -47,7 +48,9 @@ def parts(cohort: Cohort, split: str) -> np.ndarray:
 
 
 def assign(cohort: Cohort, split: str) -> np.ndarray:
-    """The part of each recording, not yet checked for persons in two parts."""
+    """The part of each recording, not yet checked for persons in two parts; joined cohorts are dealt one by one."""
+    if isinstance(cohort, Joined):
+        return np.concatenate([assign(member, split) for member in cohort.members])
     if split not in SPLITS:
         raise TaskError(cohort.path, f"no split called '{split}'", fix=nearest(split, SPLITS), reason="split")
     if split == "official" and (stated := _stated(cohort)) is not None:

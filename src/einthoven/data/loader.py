@@ -21,6 +21,7 @@ from einthoven.core.leads import ANY
 from einthoven.core.random import number
 from einthoven.data import views as view_maker
 from einthoven.data.augment import Augment
+from einthoven.data.marks import Marks
 from einthoven.data.prefetch import ahead
 from einthoven.data.sampler import Sampler
 from einthoven.data.targets import fact_arrays
@@ -70,12 +71,17 @@ class Loader:
         self._row, self._start, self._lead = windows.row, windows.start, windows.lead
         self._subject = cohort.index["subject_id"].to_numpy()
         self._rate = cohort.index["rate"].to_numpy()
-        self._facts = {name: torch.from_numpy(array) for name, array in fact_arrays(cohort, facts).items()}
+        self._marks = {need: Marks(cohort, need.partition(":")[2]) for need in facts if need.startswith("waves:")}
+        of_rows = [need for need in facts if need not in self._marks]
+        self._facts = {name: torch.from_numpy(array) for name, array in fact_arrays(cohort, of_rows).items()}
         self._place()
 
     def _place(self) -> None:
         """Each window's length and surroundings in stored samples, and the group of windows it can be stacked with."""
-        leads_code = np.unique(self.cohort.index["leads"].to_numpy(), return_inverse=True)[1]
+        names = self.cohort.index["leads"]
+        if self.layout.leads == (ANY,):  # what they are called does not matter, only how they lie in the store
+            names = names.str.count_matches(" ")
+        leads_code = np.unique(names.to_numpy(), return_inverse=True)[1]
         rate = self._rate[self._row]
         samples = self.cohort.index["samples"].to_numpy()[self._row]
         self._size = np.zeros((len(self._row), 3), np.int64)  # window, before, after
@@ -130,9 +136,17 @@ class Loader:
             rate=self.layout.rate,
             row=rows.to(self.device),
             subject=torch.from_numpy(self._subject[self._row[index]]).to(self.device),
-            facts={name: fact[rows].to(self.device) for name, fact in self._facts.items()},
+            facts={name: fact[rows].to(self.device) for name, fact in self._facts.items()} | self._cut(index),
             views=views,
         )
+
+    def _cut(self, index: np.ndarray) -> dict[str, Tensor]:
+        """The marks of these windows."""
+        rows, starts, leads = self._row[index], self._start[index], self._lead[index]
+        return {
+            need: torch.from_numpy(marks.of(rows, starts, leads, self.layout, self.layout.seconds)).to(self.device)
+            for need, marks in self._marks.items()
+        }
 
     def _condition(self, index: np.ndarray) -> tuple[Tensor, Tensor]:
         """Windows of one group in millivolts at the layout's rate, (B, L, T), and their validity."""

@@ -1,7 +1,8 @@
 """Facts of a cohort as arrays, one row a recording, so that a batch takes its facts by row number.
 
 A need is `kind:name`: `labels:superclass` (rows, K), `value:age` (rows,), `category:sex` (rows,). Unknown is NaN, or -1
-in a category, never 0.
+in a category, never 0. Marks (`waves:reference.waves`) are of windows and not of rows: `data.marks` cuts them; here a
+recording only counts its own.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import numpy as np
 
 from einthoven.cohort.store import Cohort
 from einthoven.core.errors import CohortError, nearest
+from einthoven.data.marks import Marks
 
-KINDS = ("labels", "value", "category")
-"""Kinds of facts that are numbers, or become numbers, one a recording."""
+KINDS = ("labels", "value", "category", "waves")
+"""Kinds of facts that are numbers, or become numbers."""
 
 
 def fact_arrays(cohort: Cohort, needs: Sequence[str]) -> dict[str, np.ndarray]:
@@ -22,7 +24,8 @@ def fact_arrays(cohort: Cohort, needs: Sequence[str]) -> dict[str, np.ndarray]:
 
     Returns:
         By need: labels float32 (rows, K) of 1, 0 and NaN; values float32 (rows,) with NaN; categories int64 (rows,),
-        the word's place among the cohort's words in alphabetical order, -1 unknown.
+        the word's place among the cohort's words in alphabetical order, -1 unknown; waves float32 (rows,), how many
+        rows of marks there are, NaN without any.
 
     Raises:
         CohortError: a need is not `kind:name`, or the cohort has no such fact.
@@ -35,6 +38,8 @@ def _array(cohort: Cohort, kind: str, name: str) -> np.ndarray:
         return cohort.labels(name)[1]
     if kind == "value":
         return cohort.values(name).astype(np.float32)
+    if kind == "waves":
+        return Marks(cohort, name).marked()
     said = cohort.categories(name)
     words = sorted({word for word in said if word is not None})
     place: dict[str | None, int] = {word: i for i, word in enumerate(words)}
@@ -45,7 +50,7 @@ def _split(need: str) -> tuple[str, str]:
     kind, colon, name = need.partition(":")
     if kind not in KINDS or not colon or not name:
         raise CohortError(
-            "facts", f"cannot take '{need}'", expected="labels:NAME, value:NAME or category:NAME",
+            "facts", f"cannot take '{need}'", expected="labels:NAME, value:NAME, category:NAME or waves:NAME",
             fix=nearest(kind, KINDS), reason="fact",
         )  # fmt: skip
     return kind, name

@@ -8,12 +8,12 @@ first and after the last marked beat is nobody's statement.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from einthoven.core.batch import Batch
@@ -80,7 +80,7 @@ class Waves(Objective):
         self.flip, self.stretch, self.shift_seconds = flip, stretch, shift_seconds
         self.dice, self.limits, self.absent = dice, limits, absent
 
-    def loss(self, encoder: nn.Module, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(self, encoder: Any, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """The sum of the terms, and each; `unknown` counts rows without a mark, `weight` the share of samples."""
         if not hasattr(encoder, "waves"):
             raise RecipeError(
@@ -121,7 +121,7 @@ class Waves(Objective):
             "weight": weight_RT.mean().detach(),
         }  # fmt: skip
 
-    def _marks(self, encoder: nn.Module, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    def _marks(self, encoder: Any, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """Marks (B, L, K, 9), and of each row the place of its convention in the encoder and whether it is partial."""
         found = {name: batch.fact(need) for name, need in self.truth.items()}
         most = max(marks.shape[2] for marks in found.values())

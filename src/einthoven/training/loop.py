@@ -259,7 +259,7 @@ class _Trainer:
         tensors, facts = found
         if facts["cohort"] != self.material.cohort.fingerprint:
             raise RecipeError(
-                self.recipe["data"]["cohort"], "is not the cohort that this run began with",
+                self.material.cohort.path, "is not the cohort that this run began with",
                 expected=facts["cohort"][:12], got=self.material.cohort.fingerprint[:12],
                 fix="choose another run folder", reason="other",
             )  # fmt: skip

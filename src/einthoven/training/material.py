@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from einthoven.cohort import splits, windows
+from einthoven.cohort.join import open_all
 from einthoven.cohort.store import Cohort
 from einthoven.core import random
 from einthoven.core.batch import Batch
@@ -17,6 +18,7 @@ from einthoven.core.errors import RecipeError
 from einthoven.core.layout import Layout
 from einthoven.data.augment import Augment
 from einthoven.data.loader import Loader
+from einthoven.data.marks import worth_seeing
 from einthoven.data.targets import fact_arrays
 from einthoven.objectives import Objective
 
@@ -45,7 +47,7 @@ class Material:
             CohortError: no such cohort or fact. TaskError: no such split. RecipeError: nothing to train on.
         """
         data = recipe["data"]
-        cohort = Cohort.open(data["cohort"])
+        cohort = open_all(data["cohort"])
         facts = fact_arrays(cohort, objective.needs)
         rows = _deal(cohort, data, list(facts.values()))
         if not len(rows["train"]):
@@ -70,7 +72,7 @@ class Material:
         """
         training = self.recipe["training"]
         loader = Loader(
-            self.cohort, self.layout, windows.index(self.cohort, self.train, self.layout), batch=training["batch"],
+            self.cohort, self.layout, self._windows(self.train), batch=training["batch"],
             seed=self.recipe["seed"], views=self.views, augment=Augment(**self.recipe["augment"]), facts=self.needs,
             device=device, prefetch=training["prefetch"], rank=rank, processes=processes,
         )  # fmt: skip
@@ -102,7 +104,11 @@ class Material:
 
     @cached_property
     def _validation_windows(self) -> windows.Windows:
-        return windows.index(self.cohort, self.validation, self.layout)
+        return self._windows(self.validation)
+
+    def _windows(self, rows: np.ndarray) -> windows.Windows:
+        found = windows.index(self.cohort, rows, self.layout)
+        return worth_seeing(self.cohort, found, self.needs, self.layout)
 
     @cached_property
     def _compared(self) -> int:
@@ -135,6 +141,8 @@ class Material:
 def _deal(cohort: Cohort, data: Mapping[str, Any], facts: list[np.ndarray]) -> dict[str, np.ndarray]:
     parts = splits.parts(cohort, data["split"])
     known = np.ones(len(cohort), bool) if not facts else np.any([_known(array) for array in facts], axis=0)
+    for name, word in (data["leave_out"] or {}).items():
+        known &= np.array([said != word for said in cohort.categories(name)])
     rows = {part: np.flatnonzero((parts == part) & known) for part in ("train", "validation")}
     if data["labelled"] != 1.0:
         share = data["labelled"]

@@ -25,16 +25,18 @@ class Data:
     """Where recordings come from and which of them may be seen.
 
     Args:
-        cohort: folder of a prepared cohort.
+        cohort: folder of a prepared cohort, or a list of them (`cohort.join`).
         split: training sees its train part, validation its validation part, nothing its test part.
         labelled: 1.0 for all, a share, or a number of training subjects; validation shrinks by the same share.
         draw: which of the nested draws of subjects.
+        leave_out: recordings of which a category says this word take no part: `{ parent = "mitdb" }`.
     """
 
-    cohort: str
+    cohort: str | list[str]
     split: str = "official"
     labelled: Annotated[float, Field(gt=0, le=1, strict=True)] | Annotated[int, Field(gt=1, strict=True)] = 1.0
     draw: Annotated[int, Field(ge=0)] = 0
+    leave_out: dict[str, str] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,286 @@
+"""The wave network at work: an ONNX file, run without torch, and the waves that its output holds.
+
+The network says for each lead and sample at 250 Hz which wave it lies in and how far the waves' limits are
+(`encoders/wave_unet.py` has the order of its numbers). Here samples become runs, runs become waves of beats, and limits
+get their fraction of a sample. Letters: L leads, T samples as recorded, N samples at 250 Hz, K beats, R runs.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from einthoven.core.layout import Layout
+from einthoven.signal import gaps, processing
+from einthoven.signal.marks import Beats, Delineation
+
+RATE = 250.0
+TILE, TRIM = 2500, 250
+"""The network sees ten seconds at a time; one at either end, where it lacks surroundings, is left to the next tile."""
+
+REACH = 20.0
+"""Samples that a distance of 1 means (80 ms)."""
+
+P, QRS, T = 1, 2, 3
+SPEAKS = slice(0, 4)
+LIMITS = slice(4, 10)
+NO_P = 10
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Chosen on inner folds of LUDB and QTDB (docs/log.md).
+
+    shared: share of the mean over all leads in what each lead says. fragment: seconds of background that a wave may
+    have within. least: shortest P, QRS, T in seconds. refined: share of the regressed limit against the edge of the
+    run. around: so many samples on either side of an edge are asked. early: which quantile of the leads' onsets is the
+    onset of all leads, for recordings of 6 leads or more, and of fewer (offsets: the other end).
+    """
+
+    shared: float = 0.2
+    fragment: float = 0.04
+    least: tuple[float, float, float] = (0.028, 0.028, 0.05)
+    refined: float = 1.0
+    around: int = 3
+    early: tuple[float, float] = (0.15, 0.5)
+
+
+class Network:
+    """A wave network from a folder that `einthoven export` wrote: `model.onnx` and `layout.json`.
+
+    Args:
+        folder: where the files are.
+        convention: whose marks it shall give; None for the one it was exported with.
+        threads: of onnxruntime.
+    """
+
+    def __init__(self, folder: str | Path, convention: str | None = None, threads: int = 1) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = threads
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(
+            str(Path(folder) / "model.onnx"), options, providers=["CPUExecutionProvider"]
+        )
+        self.card = json.loads((Path(folder) / "layout.json").read_text(encoding="utf-8"))
+        names = self.card.get("conventions", [])
+        self.convention = names.index(convention) if convention else self.card.get("convention", 0)
+
+    def __call__(self, tile_RN: np.ndarray, valid_RN: np.ndarray) -> np.ndarray:
+        """(R, 2500) millivolts at 250 Hz and validity to (R, 2500, 11)."""
+        feed: dict[str, Any] = {"signal": tile_RN[:, None], "valid": valid_RN[:, None]}
+        if "conventions" in self.card:
+            feed["convention"] = np.full(len(tile_RN), self.convention, np.int64)
+        return self._session.run(["tokens"], feed)[0]  # type: ignore[return-value]
+
+
+def delineate(
+    signal_LT: np.ndarray, rate: float, beats: Beats, network: Any, settings: Settings | None = None
+) -> Delineation:
+    """Limits of the waves of these beats.
+
+    Args:
+        signal_LT: millivolts, (leads, samples); NaN where there is no sample.
+        beats: R peaks in samples of `signal_LT`.
+        network: a `Network`, or anything that is called like one.
+    """
+    slow_LN, valid_LN = conditioned(signal_LT, rate)
+    output_LNC = outputs(slow_LN, valid_LN, network)
+    share = RATE / rate
+    at_250 = replace(beats, sample=beats.sample * share)
+    found = waves(slow_LN, output_LNC, at_250, settings or Settings())
+    last = signal_LT.shape[1] - 1
+    lead, whole = (np.clip(marks / share, 0, last) for marks in (found.lead, found.whole))
+    return replace(found, beats=beats, lead=lead, whole=whole)
+
+
+def conditioned(signal_LT: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
+    """Each lead at 250 Hz above 0.5 Hz as float32, and where it has samples."""
+    layout = Layout(leads=("any",), rate=RATE, seconds=signal_LT.shape[1] / rate, band=(0.5, 0.0))
+    filled, valid = gaps.fill(np.asarray(signal_LT, np.float32)[:, None])
+    signal, valid = processing.condition(filled, valid, rate, layout)
+    return signal[:, 0].astype(np.float32), np.broadcast_to(valid, signal.shape)[:, 0]
+
+
+def outputs(slow_LN: np.ndarray, valid_LN: np.ndarray, network: Any) -> np.ndarray:
+    """What the network says of every sample, (L, N, 11), tile by tile."""
+    leads, samples = slow_LN.shape
+    if samples <= TILE:
+        short = ((0, 0), (0, TILE - samples))
+        return network(np.pad(slow_LN, short), np.pad(valid_LN, short))[:, :samples]
+    starts = [*range(0, samples - TILE, TILE - 2 * TRIM), samples - TILE]
+    tiles = np.concatenate([slow_LN[:, s : s + TILE] for s in starts])
+    told = network(tiles, np.concatenate([valid_LN[:, s : s + TILE] for s in starts]))
+    told = told.reshape(len(starts), leads, TILE, -1)
+    out = np.empty((leads, samples, told.shape[-1]), np.float32)
+    for start, part in zip(starts, told):
+        skip = TRIM if start else 0
+        out[:, start + skip : start + TILE] = part[:, skip:]
+    return out
+
+
+def waves(slow_LN: np.ndarray, output_LNC: np.ndarray, beats: Beats, settings: Settings) -> Delineation:
+    """Waves of beats at 250 Hz: `beats` and all marks are in samples of `slow_LN`."""
+    leads, samples, _ = output_LNC.shape
+    count = len(beats)
+    logit = output_LNC[..., SPEAKS]
+    if leads > 1 and settings.shared:
+        logit = logit + settings.shared * (logit.mean(axis=0) - logit)
+    share_LN4 = _softmax(logit)
+    run = _runs(share_LN4, settings)
+    best = _of_beats(run, beats.sample, leads)
+    lead = np.full((count, leads, 3, 3), np.nan)
+    sure = np.zeros((count, leads, 3))
+    for wave in range(3):
+        k, mine = best[wave]
+        for end, place, edge in ((0, 0, run.first), (2, 1, run.last)):
+            told = output_LNC[..., LIMITS.start + 2 * wave + place]
+            lead[k, run.lead[mine], wave, end] = _refined(told, run.lead[mine], edge[mine], settings)
+        sure[k, run.lead[mine], wave] = run.score[mine] / (run.last - run.first + 1)[mine]
+    lead[..., 2] = np.maximum(lead[..., 2], lead[..., 0] + 1)
+    lead[..., 1] = _peaks(slow_LN, lead[..., 0], lead[..., 2], np.arange(leads)[None, :, None])
+    lead = np.clip(lead, 0, samples - 1)
+    whole = _together(lead, settings.early[0 if leads >= 6 else 1])
+    # a wave is as sure as the leads that show it are, weighted by how many do
+    confidence = sure.sum(axis=1) / max(leads, 1)
+    return Delineation(beats, lead, whole, np.clip(confidence, 0, 1), "", "network")
+
+
+def lacks_p(output_LNC: np.ndarray) -> float:
+    """How sure the network is that the recording shows no P wave, 0 to 1: over all leads and time."""
+    return float(1 / (1 + np.exp(-output_LNC[..., NO_P].mean())))
+
+
+@dataclass(frozen=True, eq=False)
+class _Runs:
+    """Stretches of one wave: lead, first and last sample, which wave (0 to 2), sum of its probability; all (R,)."""
+
+    lead: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+    wave: np.ndarray
+    score: np.ndarray
+
+
+def _softmax(logit: np.ndarray) -> np.ndarray:
+    power = np.exp(logit - logit.max(axis=-1, keepdims=True))
+    return power / power.sum(axis=-1, keepdims=True)
+
+
+def _runs(share_LN4: np.ndarray, settings: Settings) -> _Runs:
+    leads, samples, _ = share_LN4.shape
+    kind = np.full((leads, samples + 1), -1, np.int8)  # -1 parts the leads
+    kind[:, :samples] = share_LN4.argmax(axis=-1)
+    flat = kind.reshape(-1)
+    first, last, what = _stretches(flat)
+    # background between two fragments of one wave is that wave
+    between = np.flatnonzero(
+        (what[1:-1] == 0) & (what[:-2] == what[2:]) & (what[:-2] > 0)
+        & (last[1:-1] - first[1:-1] + 1 <= settings.fragment * RATE)
+    ) + 1  # fmt: skip
+    for i in between:
+        flat[first[i] : last[i] + 1] = what[i - 1]
+    first, last, what = _stretches(flat)
+    least = np.array([0.0, *settings.least]) * RATE
+    keep = (what > 0) & (last - first + 1 >= least[np.maximum(what, 0)])
+    first, last, what = first[keep], last[keep], what[keep]
+    lead = first // (samples + 1)
+    total = np.zeros((4, leads * (samples + 1) + 1))
+    total[:, 1:].reshape(4, leads, samples + 1)[..., :samples] = share_LN4.transpose(2, 0, 1)
+    total = total.cumsum(axis=1)
+    score = total[what, last + 1] - total[what, first]
+    return _Runs(lead, first - lead * (samples + 1), last - lead * (samples + 1), what - 1, score)
+
+
+def _stretches(flat: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """First and last index of each stretch of equal numbers, and the number."""
+    change = np.flatnonzero(np.diff(flat)) + 1
+    first = np.concatenate([[0], change])
+    return first, np.concatenate([change, [len(flat)]]) - 1, flat[first].astype(np.int64)
+
+
+QRS_NEAR, T_WITHIN, P_WITHIN = 0.1 * RATE, 0.6 * RATE, 0.5 * RATE
+"""A QRS complex is no further from its beat, a T wave begins no later and a P wave no earlier than this."""
+
+
+def _of_beats(run: _Runs, at_K: np.ndarray, leads: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """For P, QRS and T: beats and the run that each of them has in a lead, the one with the most probability."""
+    out = []
+    count = len(at_K)
+    for wave in range(3):
+        mine = np.flatnonzero(run.wave == wave)
+        first, last = run.first[mine], run.last[mine]
+        if wave == 0:
+            k = np.searchsorted(at_K, last)
+            fits = (k < count) & (at_K[np.minimum(k, count - 1)] - first < P_WITHIN)
+        elif wave == 1:
+            after = np.searchsorted(at_K, (first + last) / 2).clip(0, count - 1)
+            before = np.maximum(after - 1, 0)
+            away = [np.maximum(np.maximum(first - at_K[k], at_K[k] - last), 0) for k in (before, after)]
+            k = np.where(away[0] < away[1], before, after)
+            fits = np.minimum(*away) <= QRS_NEAR
+        else:
+            k = np.searchsorted(at_K, first, side="right") - 1
+            fits = (k >= 0) & (first - at_K[np.maximum(k, 0)] < T_WITHIN)
+        mine, k = mine[fits], k[fits]
+        order = np.lexsort((-run.score[mine], k * leads + run.lead[mine]))
+        mine, k = mine[order], k[order]
+        _, top = np.unique(k * leads + run.lead[mine], return_index=True)
+        out.append((k[top], mine[top]))
+    return out
+
+
+def _refined(told_LN: np.ndarray, lead_R: np.ndarray, edge_R: np.ndarray, settings: Settings) -> np.ndarray:
+    """The limit by the distances told around the edge of a run; the edge where they point somewhere else."""
+    around = np.arange(-settings.around, settings.around + 1)
+    at = np.clip(edge_R[:, None] + around, 0, told_LN.shape[1] - 1)
+    guess = (at + REACH * told_LN[lead_R[:, None], at]).mean(axis=1)
+    near = np.abs(guess - edge_R) < REACH / 2
+    return np.where(near, edge_R + settings.refined * (guess - edge_R), edge_R)
+
+
+def _peaks(x_LN: np.ndarray, on: np.ndarray, off: np.ndarray, lead: np.ndarray) -> np.ndarray:
+    """Where the signal is furthest from the line between onset and offset, to a fraction of a sample."""
+    lead = np.broadcast_to(lead, on.shape).reshape(-1)
+    shape, on, off = on.shape, on.reshape(-1), off.reshape(-1)
+    out = np.full(len(on), np.nan)
+    here = np.flatnonzero(np.isfinite(on) & np.isfinite(off))
+    if not len(here):
+        return out.reshape(shape)
+    last = x_LN.shape[1] - 1
+    first = np.clip(np.round(on[here]).astype(int), 0, last)
+    stop = np.clip(np.round(off[here]).astype(int), first, last)
+    width = int((stop - first).max()) + 1
+    at = np.minimum(first[:, None] + np.arange(width), stop[:, None])
+    row = lead[here][:, None]
+    begin, end = x_LN[row, first[:, None]], x_LN[row, stop[:, None]]
+    line = begin + (end - begin) * (at - first[:, None]) / np.maximum(stop - first, 1)[:, None]
+    top = np.abs(x_LN[row, at] - line).argmax(axis=1) + first
+    around = x_LN[row, np.clip(top[:, None] + np.array([-1, 0, 1]), 0, last)]
+    bend = around[:, 0] - 2 * around[:, 1] + around[:, 2]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shift = np.where(np.abs(bend) > 1e-9, 0.5 * (around[:, 0] - around[:, 2]) / bend, 0.0)
+    out[here] = np.clip(top + np.clip(np.nan_to_num(shift), -0.5, 0.5), first, stop)
+    return out.reshape(shape)
+
+
+def _together(lead_KL33: np.ndarray, early: float) -> np.ndarray:
+    """Marks of all leads together, (K, 3, 3): a low quantile of onsets, the median of peaks, a high one of offsets."""
+    whole = np.full((len(lead_KL33), 3, 3), np.nan)
+    seen = np.isfinite(lead_KL33[..., 0])
+    enough = seen.sum(axis=1) >= max(1, round(0.2 * lead_KL33.shape[1]))
+    ordered = np.sort(lead_KL33, axis=1)  # NaN last
+    count = seen.sum(axis=1)
+    for point, share in ((0, early), (1, 0.5), (2, 1 - early)):
+        place = share * np.maximum(count - 1, 0)
+        low, up = np.floor(place).astype(int), np.ceil(place).astype(int)
+        k, w = np.ogrid[: len(lead_KL33), :3]
+        a, b = ordered[k, low, w, point], ordered[k, up, w, point]
+        whole[..., point] = np.where(enough, a + (place - low) * (b - a), np.nan)
+    whole[..., 1] = np.clip(whole[..., 1], whole[..., 0], whole[..., 2])
+    return whole
