@@ -34,6 +34,7 @@ COMMANDS = {
     "report": ["scores", "--out", "page.html"],
     "embed": ["a.hea"],
     "predict": ["a.hea", "--checkpoint", "model"],
+    "export": ["model", "--out", "onnx"],
     "demo": [],
 }
 """The shortest form of every command."""

@@ -15,7 +15,7 @@ __version__ = "0.1.0"
 
 VERBS = (
     "doctor", "list", "schema", "check", "plot", "prepare", "audit", "pretrain", "evaluate", "report", "embed",
-    "predict", "demo",
+    "predict", "export", "demo",
 )  # fmt: skip
 """Names of the functions in `app/`, one file each (`list` lives in `app/listing.py`)."""
 

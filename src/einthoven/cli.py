@@ -177,6 +177,16 @@ def predict(
     return _run("predict", json, path, checkpoint=checkpoint, out=out, strict=strict, **asdict(mapping))
 
 
+@app.command(group=USE, sort_key=next(_place))
+def export(
+    checkpoint: Annotated[str, Parameter(help="A checkpoint folder, or a run folder (its best checkpoint).")], /, *,
+    out: Annotated[Path, Parameter(help="The folder for model.onnx, layout.json and test.npz.")],
+    json: Json = False,
+) -> int:  # fmt: skip
+    """A checkpoint as ONNX with its layout and a test vector: runs without torch."""
+    return _run("export", json, checkpoint, out=out)
+
+
 @app.command(group=HERE, sort_key=next(_place))
 def demo(
     *,

@@ -13,7 +13,10 @@ from typing import Any
 DONE, FOUND, WRONG, INTERRUPTED, BUG = 0, 1, 2, 3, 70
 """Exit codes: done; a check found something; input or settings are wrong; interrupted and resumable; a bug."""
 
-EXTRAS = {"torch": "train", "lightning_fabric": "train", "sklearn": "train", "wfdb": "formats", "matplotlib": "plot"}
+EXTRAS = {
+    "torch": "train", "lightning_fabric": "train", "sklearn": "train", "wfdb": "formats", "matplotlib": "plot",
+    "onnx": "export", "onnxscript": "export",
+}  # fmt: skip
 """Which extra brings a module that the core does without."""
 
 

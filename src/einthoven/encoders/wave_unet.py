@@ -95,16 +95,19 @@ class WaveUnet(nn.Module):
         self.lacks_p = nn.Linear(widths[-1], 1)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, signal_BLT: Tensor, valid_BLT: Tensor, rate: float) -> Encoding:
-        """A token for each lead and sample, all leads of the first sample's row one after the other.
+    def forward(
+        self, signal_BLT: Tensor, valid_BLT: Tensor, rate: float, convention_B: Tensor | None = None
+    ) -> Encoding:
+        """A token for each lead and sample, one lead after the other.
 
         Args:
             signal_BLT: potentials; what stands where it is not valid is ignored, NaN included.
             valid_BLT: bool, of the signal's shape or broadcastable to it.
             rate: samples per second.
+            convention_B: whose marks each row shall get, by its place among the conventions; the encoder's own without.
         """
         B, L, T = signal_BLT.shape
-        found = self.waves(signal_BLT, valid_BLT, rate)
+        found = self.waves(signal_BLT, valid_BLT, rate, convention_B)
         parts = (found.logit, found.distance, found.no_p[..., None, None].expand(B, L, 1, T))
         tokens_BND = torch.cat(parts, dim=2).transpose(2, 3).reshape(B, L * T, self.width_out)
         valid_BN = valid_BLT.expand(B, L, T).reshape(B, L * T)
