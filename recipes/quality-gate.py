@@ -2,11 +2,11 @@
 
 Clean recordings (LUDB, all leads or one; simulated ones at resting noise) get disturbances of known size, drawn here or
 cut out of the noise recordings of the noise stress test database (bw, ma). A second of a lead is bad where the added
-noise, its straight trend taken out, exceeds a fifth of the lead's QRS (root mean square over peak to peak), or where the
-lead is flat, lost or at a rail, and good where the noise is below a twentieth and the trend below 1 mV; what lies between
-is left out. A lead is bad with 40 % of bad seconds, a recording with a lead that is off or three bad leads (one, if it
-has fewer than three). Three logistic regressions follow: of seconds, of leads, of recordings. No recording of Challenge
-2011, of Challenge 2017 or of PTB-XL takes part. 3 minutes on one core.
+noise, its straight trend taken out, exceeds a fifth of the lead's QRS (root mean square over peak to peak), or where
+the lead is flat, lost or at a rail, and good where the noise is below a twentieth and the trend below 1 mV; what lies
+between is left out. A lead is bad with 40 % of bad seconds, a recording with a lead that is off or three bad leads
+(one, if it has fewer than three). Three logistic regressions follow: of seconds, of leads, of recordings. No recording
+of Challenge 2011, of Challenge 2017 or of PTB-XL takes part. A minute on one core.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def main() -> None:
         if number % 40 == 0:
             print(number, {name: len(part) for name, part in rows.items()}, len(several), file=sys.stderr, flush=True)
     lines = [
-        "# Weights of the quality gate, made by recipes/quality-gate.py: log-odds that a second, a lead, a recording is",
-        "# good are bias + weights . (features - mean) / sd (signal/_traits.py names the features).",
+        "# Weights of the quality gate, made by recipes/quality-gate.py: the log-odds that a second, a lead or a",
+        "# recording is good are bias + weights . (features - mean) / sd (signal/_traits.py names the features).",
     ]
     gates = {}
     for name, features in (("second", SECOND), ("lead", LEAD)):
@@ -188,7 +188,11 @@ def _fit(x: np.ndarray, bad: np.ndarray):
     mean, sd = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-3)
     half = np.arange(len(x)) < len(x) // 2  # LUDB and the beginning of the simulated ones against the rest
     trial = LogisticRegression(C=1.0, max_iter=2000).fit((x[half] - mean) / sd, ~bad[half])
-    print(len(x), "AUROC on the half left out", roc_auc_score(~bad[~half], trial.decision_function((x[~half] - mean) / sd)))
+    print(
+        len(x),
+        "AUROC on the half left out",
+        roc_auc_score(~bad[~half], trial.decision_function((x[~half] - mean) / sd)),
+    )
     model = LogisticRegression(C=1.0, max_iter=2000, class_weight="balanced").fit((x - mean) / sd, ~bad)
     return mean, sd, model.coef_[0], float(model.intercept_[0])
 

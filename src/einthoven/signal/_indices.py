@@ -1,7 +1,7 @@
 """Quantities of signal quality that people know, one number a recording: shown, and not trusted alone.
 
-Fixed limits of these do not transfer between data sets (Rahman 2022), so the verdict is learned (`quality`). basSQI, pSQI,
-kSQI: as in Zhao & Zhang 2018. Each is that of the median lead but `einthoven`. Letters: L leads, T samples.
+Fixed limits of these do not transfer between data sets (Rahman 2022), so the verdict is learned (`quality`). basSQI,
+pSQI, kSQI: as in Zhao & Zhang 2018. Each is that of the median lead but `einthoven`. Letters: L leads, T samples.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Quantiles of what is known: like `numpy.nanpercentile`, many times faster, without warnings where nothing is known."""
+"""Quantiles of what is known: like `numpy.nanpercentile`, many times faster, silent where nothing is known."""
 
 from __future__ import annotations
 

@@ -54,6 +54,11 @@ class PerBeat:
     def __len__(self) -> int:
         return len(self.place)
 
+    def rows(self, rows: np.ndarray, shift: float) -> PerBeat:
+        """Some of the beats, `shift` seconds later."""
+        mine = {field.name: getattr(self, field.name)[rows] for field in fields(self)}
+        return PerBeat(**mine | {"place": mine["place"] + shift, "whole": mine["whole"] + shift})
+
     @classmethod
     def join(cls, parts: list[PerBeat]) -> PerBeat:
         """One table of several, in their order."""

@@ -61,7 +61,9 @@ def traits(signal_LT: np.ndarray, rate: float, beats: Beats) -> Traits:
     swing_LS = ordered[..., -1] - ordered[..., 0]
     middle_LS = ordered[..., ordered.shape[2] // 2]
     bend = np.zeros_like(slow_LU[:, : count * per])
-    bend[:, 1:-1] = slow_LU[:, 1 : count * per - 1] - 0.5 * (slow_LU[:, : count * per - 2] + slow_LU[:, 2 : count * per])
+    bend[:, 1:-1] = slow_LU[:, 1 : count * per - 1] - 0.5 * (
+        slow_LU[:, : count * per - 2] + slow_LU[:, 2 : count * per]
+    )
     rough_LS = np.partition(np.abs(bend).reshape(leads, count, -1), per // 2, axis=2)[..., per // 2]
     step = np.abs(np.diff(middle_LS, axis=1))
     nothing = np.zeros((leads, 1), step.dtype)

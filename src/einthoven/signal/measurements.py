@@ -17,10 +17,16 @@ from einthoven.signal import _pacing, _rhythm
 from einthoven.signal._order import median_known, quantiles_known
 from einthoven.signal._perbeat import OFF, ON, PEAK, QRS, P, PerBeat, T, per_beat
 from einthoven.signal._quantities import (
-    AMPLITUDES, AXES, INTERVALS, LIMITS, ONE_NUMBER, UNITS, per_lead,
+    AMPLITUDES,
+    AXES,
+    INTERVALS,
+    LIMITS,
+    ONE_NUMBER,
+    UNITS,
+    per_lead,
 )  # fmt: skip
 from einthoven.signal.marks import Delineation
-from einthoven.signal.median import median_beat
+from einthoven.signal.median import MedianBeat, median_beat
 from einthoven.signal.quality import Quality
 
 SLOWEST_HZ = 50.0
@@ -72,7 +78,9 @@ def measure(
         >>> measure(np.zeros((1, 5000)), 500, ["II"], none)["hr"].reason
         'no_beats'
     """
-    table, more = raw(signal_LT, rate, leads, found)
+    median = median_beat(signal_LT, rate, found.beats)
+    table = per_beat(signal_LT, rate, found, median.corr)
+    more = more_of(signal_LT, rate, leads, found, median)
     return summarise(table, more, rate, leads, found.no_p, quality, units=units)
 
 
@@ -84,13 +92,11 @@ class More:
     spikes: tuple[float, ...]
 
 
-def raw(signal_LT: np.ndarray, rate: float, leads: Sequence[str], found: Delineation) -> tuple[PerBeat, More]:
-    """Everything per beat of a recording, or of a window of a long one."""
-    median = median_beat(signal_LT, rate, found.beats)
-    table = per_beat(signal_LT, rate, found, median.corr)
+def more_of(signal_LT: np.ndarray, rate: float, leads: Sequence[str], found: Delineation, median: MedianBeat) -> More:
+    """What is measured of a recording, or of a window of a long one, and not of each beat."""
     chest = list(leads).index("V1") if "V1" in leads else -1
     index = _pacing.f_wave(signal_LT[chest], rate, found.beats, median, chest) if chest >= 0 else np.nan
-    return table, More((index, len(table)), tuple(_pacing.spikes(signal_LT, rate, found)))
+    return More((index, len(found.beats)), tuple(_pacing.spikes(signal_LT, rate, found)))
 
 
 def summarise(
@@ -115,7 +121,7 @@ class _Summary:
         self.table, self.more, self.rate, self.leads, self.no_p = table, more, rate, leads, no_p
         count = len(table)
         self.fine_KL = np.ones((count, len(leads)), bool) if quality is None else quality.fine(table.place)
-        self.grade = 1.0 if quality is None else quality.score
+        self.grade = 1.0 if quality is None else quality.grade
         self.lead_grade = np.ones(len(leads)) if quality is None else np.nan_to_num(quality.lead)
         self.lead_reason = [""] * len(leads) if quality is None else [quality.why_not(i) for i in range(len(leads))]
         self.units = "" if units else "no_units"
@@ -302,7 +308,9 @@ class _Summary:
             self._put(name, angle, n, conf * n / len(self.rows), seen, spread=spread[1] - spread[0], flag=self._flag())
         qrs, t = self.found["axis_qrs"], self.found["axis_t"]
         angle = float(abs(_fold(self._value("axis_qrs") - self._value("axis_t"))))
-        self._put("qrs_t_angle", angle, min(qrs.n_beats, t.n_beats), min(qrs.quality, t.quality), qrs.reason or t.reason)
+        self._put(
+            "qrs_t_angle", angle, min(qrs.n_beats, t.n_beats), min(qrs.quality, t.quality), qrs.reason or t.reason
+        )
 
     # Amplitudes
 
@@ -362,7 +370,9 @@ class _Summary:
         broken = next((m.reason for mine in parts.values() for m in mine if m.reason not in ("", "no_wave")), "")
         if broken:
             return self._put(name, None, 0, 0, broken)
-        size = {lead: [abs(m.value) if isinstance(m.value, float) else 0.0 for m in mine] for lead, mine in parts.items()}
+        size = {
+            lead: [abs(m.value) if isinstance(m.value, float) else 0.0 for m in mine] for lead, mine in parts.items()
+        }
         deep = {lead: max(q, s) for lead, (q, _, s) in size.items()}
         value = rule(deep, {lead: r for lead, (_, r, _) in size.items()})
         rest = [m for mine in parts.values() for m in mine if not m.reason]

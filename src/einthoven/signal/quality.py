@@ -177,7 +177,9 @@ def _causes(quality: Quality, seen: Traits) -> tuple[str, ...]:
         "beats unlike each other": alive & (lead["likeness"] < 0.7),
         "poor": quality.lead < LEAD_POOR,
     }
-    causes = [_said(kind, [name for name, hit in zip(quality.leads, hits) if hit], quality) for kind, hits in kinds.items()]
+    causes = [
+        _said(kind, [name for name, hit in zip(quality.leads, hits) if hit], quality) for kind, hits in kinds.items()
+    ]
     if quality.scores.get("einthoven", 0.0) > 0.1:
         causes.append("limb leads do not agree with each other")
     if quality.scores.get("mains_uv", 0.0) > 100:
