@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 PREMATURE, UNLIKE, WIDE_MS = 0.8, 0.8, 120.0
-"""A beat is ectopic where its RR is below this share of the running median, or where it is unlike the median and wide."""
+"""A beat is ectopic where its RR is below this share of the running median, or it is unlike the median and wide."""
 _RUNNING = 9
 REGULAR_CV, IRREGULAR_CV, IRREGULAR_ENTROPY = 0.06, 0.10, 0.70
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -81,7 +82,7 @@ def _spans(samples: int, rate: float) -> Iterator[tuple[int, int, int, int]]:
         return
     count = max(1, int(samples / (WINDOW_SECONDS * rate)))  # the last window has what is left over
     edge = [round(i * WINDOW_SECONDS * rate) for i in range(count)] + [samples]
-    for start, stop in zip(edge, edge[1:]):
+    for start, stop in pairwise(edge):
         margin = round(MARGIN_SECONDS * rate)
         yield max(0, start - margin), min(samples, stop + margin), start, stop
 
@@ -137,7 +138,9 @@ def _joined(parts: Sequence[_Part], spans: Sequence[tuple[int, int, int, int]], 
         seconds.append((begin, begin + min(many, max(1, round((stop - start) / rate)))))
     founds = [part.found for part in parts]
     beats = Beats(
-        *(np.concatenate([getattr(f.beats, name) for f in founds]) for name in ("sample", "label", "confidence"))
+        np.concatenate([found.beats.sample for found in founds]),
+        np.concatenate([found.beats.label for found in founds]),
+        np.concatenate([found.beats.confidence for found in founds]),
     )
     counts: dict[str, int] = {}
     for found in founds:
@@ -145,8 +148,8 @@ def _joined(parts: Sequence[_Part], spans: Sequence[tuple[int, int, int, int]], 
     word = max((word for word in counts if word), key=lambda word: counts[word], default="")
     no_p = word if counts.get(word, 0) > NO_P_SHARE * len(beats) else "" if len(beats) else "no_beats"
     whole = Delineation(
-        beats, *(np.concatenate([getattr(f, name) for f in founds]) for name in ("lead", "whole", "confidence")), no_p,
-        waves.ENGINE,
+        beats, np.concatenate([found.lead for found in founds]), np.concatenate([found.whole for found in founds]),
+        np.concatenate([found.confidence for found in founds]), no_p, waves.ENGINE,
     )  # fmt: skip
     weights = [part.more.f_wave for part in parts if np.isfinite(part.more.f_wave[0])]
     total = sum(n for _, n in weights)

@@ -1,4 +1,4 @@
-"""Intervals, axes, amplitudes, rates: every measurement with its unit, how many beats it rests on, or why it is missing.
+"""Intervals, axes, amplitudes, rates: each measurement with its unit, the beats it rests on, or why it is missing.
 
 A value that is not measured is None with a reason, never a guess; a value outside its plausible range is withheld, not
 clipped. Values are medians over the normal beats (over the commonest kind where none is normal), limits those of all

@@ -1,8 +1,8 @@
 """How far a recording can be trusted: a grade for each lead and second, one score and one verdict, with causes.
 
 Numbers about the signal (`_traits`, `_indices`) are weighed by three small logistic regressions, of seconds, of leads
-and of recordings, which have learned from clean recordings to which noise was added (recipes/quality-gate.py, weights in
-quality_gate.toml). Measurements of poor leads and seconds are withheld. Letters: L leads, S seconds, K beats.
+and of recordings, which have learned from clean recordings to which noise was added (recipes/quality-gate.py, weights
+in quality_gate.toml). Measurements of poor leads and seconds are withheld. Letters: L leads, S seconds, K beats.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Quality:
 
     def broken(self, place_K: np.ndarray) -> np.ndarray:
         """Whether there is a second without any fine lead between a beat (K,) and the one before it."""
-        lost = ((self.second < SECOND_POOR) | ~self.usable[:, None]).all(axis=0)
+        lost = self._lost()
         total = np.concatenate([[0], np.cumsum(lost)])
         at = np.clip(place_K.astype(int), 0, len(lost) - 1)
         return np.append(True, total[at[1:] + 1] > total[at[:-1]]) if len(at) else np.zeros(0, bool)
@@ -94,9 +94,13 @@ class Quality:
             "unusable_seconds": self.lost(), "scores": {name: round(value, 6) for name, value in self.scores.items()},
         }  # fmt: skip
 
+    def _lost(self) -> np.ndarray:
+        """Seconds (S,) in which no lead is fine."""
+        return np.all((self.second < SECOND_POOR) | ~self.usable[:, None], axis=0)
+
     def lost(self) -> list[list[int]]:
         """Ranges of seconds, first and one behind the last, in which no lead is fine."""
-        poor = ((self.second < SECOND_POOR) | ~self.usable[:, None]).all(axis=0)
+        poor = self._lost()
         edges = np.flatnonzero(np.diff(np.concatenate([[False], poor, [False]])))
         return edges.reshape(-1, 2).tolist()
 
@@ -157,8 +161,9 @@ def over_leads(lead_L10: np.ndarray, logit_L: np.ndarray) -> np.ndarray:
     """What the gate of recordings sees (5,), in the order of `RECORD`: leads ranked, so that their order is nothing."""
     ranked = np.sort(np.clip(logit_L, -_MOST_LOGIT, _MOST_LOGIT))
     off = (np.maximum(lead_L10[:, 0], lead_L10[:, 1]) > OFF_SHARE).sum()
+    widest = lead_L10[:, LEAD.index("swing_max")].max()
     return np.array([
-        ranked[0], ranked[min(1, len(ranked) - 1)], ranked.mean(), np.log1p(off), lead_L10[:, LEAD.index("swing_max")].max()
+        ranked[0], ranked[min(1, len(ranked) - 1)], ranked.mean(), np.log1p(off), widest
     ])  # fmt: skip
 
 

@@ -3,8 +3,8 @@
 Limb leads: the chest leads predict what I and II should look like (one linear map for QRS and T, one for P), and P, QRS
 and T point somewhere. A logistic regression compares the five ways to permute the arm and leg cables with none; its
 weights come from recordings whose leads were permuted by algebra (recipes/reversal.py, reversal.toml). A cable swapped
-with the right leg leaves one limb lead flat. Chest leads: neighbours resemble each other, and a swap that makes them much
-more alike is named. Letters: L leads, W samples of the median beat.
+with the right leg leaves one limb lead flat. Chest leads: neighbours resemble each other, and a swap that makes them
+much more alike is named. Letters: L leads, W samples of the median beat.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PERMUTED: dict[str, tuple[tuple[float, float], tuple[float, float]]] = {
 SWAPS: dict[str, tuple[int, ...]] = {
     "V3-V4": (0, 1, 3, 2, 4, 5), "V1-V3": (2, 1, 0, 3, 4, 5), "V4-V6": (0, 1, 2, 5, 4, 3),
 }  # fmt: skip
-"""Chest leads that a swap puts out of their order; others (V1 with V2, V5 with V6, ...) are too much alike to be told."""
+"""Swaps that put the chest leads out of their order; V1 with V2, V5 with V6 and others are too much alike to be told."""
 
 LEG = {"I": "LA or RA on the right leg", "II": "RA-RL", "III": "LA-RL"}
 """Which limb lead is flat when a cable stands on the right leg (with LL-RL none is, and nothing is seen)."""
