@@ -36,7 +36,10 @@ PROGRAMS = (
     ),
     Program("xqrs", ("wfdb==4.3.1",), "MIT", ("beats",), "wfdb.processing.xqrs_detect, a lead at a time"),
     Program("sleepecg", ("sleepecg==0.6.0",), "BSD-3-Clause", ("beats",), "detect_heartbeats, a lead at a time"),
-    Program("ecgdeli", ("ecgdeli==1.0.0",), "GPL-3.0", BOTH, "filter_ecg, annotate on all leads", fuses=True),
+    Program(
+        "ecgdeli", ("ecgdeli==1.0.0",), "GPL-3.0", BOTH,
+        "filter_ecg, annotate on all leads; 100 Hz is brought to 500 Hz for it", fuses=True,
+    ),
     Program(
         "prominence", ("prominence-delineator[cleaning,rpeak]==0.0.10",), "GPL-3.0", BOTH,
         "find_rpeaks, clean_ecg, find_waves, a lead at a time",

@@ -95,12 +95,19 @@ class Sleepecg:
 class Ecgdeli:
     def __init__(self):
         import ecgdeli
+        from scipy.signal import resample_poly
 
-        self.ecgdeli = ecgdeli
+        self.ecgdeli, self.resample = ecgdeli, resample_poly
 
     def all(self, signal, rate, leads, what):
-        # the notch of 50 Hz needs a rate above 100 Hz
-        filtered = self.ecgdeli.filter_ecg(signal.T, rate, **({} if rate > 110 else {"notch": None}))
+        if rate >= 200:
+            return self._all(signal, rate, what)
+        # its notch and its wavelets need more than 100 Hz
+        found = self._all(self.resample(signal, 5, 1, axis=1), 5 * rate, what)
+        return {name: value if name == "failed" else value / 5 for name, value in found.items()}
+
+    def _all(self, signal, rate, what):
+        filtered = self.ecgdeli.filter_ecg(signal.T, rate)
         if what == "beats":
             found = {"R_all": self._r(self.ecgdeli.annotate(filtered, rate, waves="QRS").consensus)}
             for i in range(len(signal)):
@@ -173,7 +180,8 @@ def main(name, what, given, found):
     program = {cls.__name__.lower(): cls for cls in (Ours, Neurokit2, Xqrs, Sleepecg, Ecgdeli, Prominence, Openecg)}[
         name
     ]()
-    for file in sorted(Path(given).glob("*.npz")):
+    files = sorted(Path(given).glob("*.npz"))
+    for file in [*files[:1], *files]:  # the first one twice, since what is loaded late would be timed with it
         with np.load(file) as data:
             signal, rate, leads = (
                 data["signal"].astype(float),
