@@ -16,6 +16,9 @@ from einthoven.evaluate.tasks import Task
 from einthoven.training.checkpoint import Checkpoint
 
 EPOCHS, HEAD_RATE, BODY_RATE = 20, 1e-3, 1e-4
+SCRATCH_TRAINING: dict[str, float] = {"lr": 1e-3, "weight_decay": 0.01}
+SCRATCH_AUGMENT: dict[str, float] = {}
+"""What the runs from scratch differ in, chosen on validation (recipes/supervised-ptbxl.toml, docs/log.md)."""
 BATCH = 64
 """Where the checkpoint does not say with what batch it was trained."""
 
@@ -49,8 +52,8 @@ def recipe(
         "steps": steps, "batch": batch(checkpoint), "lr": HEAD_RATE, "warmup": min(100, steps // 10),
         "validate_every": max(steps // 20, 1),
     }  # fmt: skip
-    if weights is not None:
-        training["body_lr"] = BODY_RATE
+    training |= SCRATCH_TRAINING if weights is None else {"body_lr": BODY_RATE}
+    augment = {"crop_seconds": checkpoint.recipe.get("augment", {}).get("crop_seconds", 0.0)}
     return {
         "name": "supervised" if weights is None else f"{checkpoint.card['name']}-tuned",
         "seed": seed,
@@ -59,7 +62,7 @@ def recipe(
         # the network of the card: the checkpoint's own recipe may itself begin from weights
         "encoder": {"name": network["name"], **network["settings"]} | ({"weights": str(weights)} if weights else {}),
         "objective": {"name": "supervised", "target": target(task)},
-        "augment": {"crop_seconds": checkpoint.recipe.get("augment", {}).get("crop_seconds", 0.0)},
+        "augment": augment | (SCRATCH_AUGMENT if weights is None else {}),
         "training": training,
     }
 
