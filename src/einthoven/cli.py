@@ -81,6 +81,16 @@ def plot(
     return _run("plot", json, file, out=out, format=format, speed=speed, gain=gain, **asdict(mapping))
 
 
+@app.command(group=LOOK, sort_key=next(_place))
+def measure(
+    path: Path, /, *, out: Table = None,
+    plot: Annotated[Path | None, Parameter(help="Draw one recording with its waves: F.svg, F.png or F.pdf.")] = None,
+    strict: Strict = False, mapping: Mapping = Mapping(), json: Json = False,
+) -> int:  # fmt: skip
+    """Beats, waves, intervals, amplitudes and quality of a file, a folder or a cohort; what is missing has a reason."""
+    return _run("measure", json, path, out=out, plot=plot, strict=strict, **asdict(mapping))
+
+
 @app.command(group=FILES, sort_key=next(_place))
 def prepare(
     source: Annotated[str, Parameter(help="The data set's kind: `einthoven list sources` names them.")],

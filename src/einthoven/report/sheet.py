@@ -13,7 +13,7 @@ import numpy as np
 
 from einthoven.core.leads import Status
 
-Role = Literal["fine", "bold", "trace", "pulse", "tick", "mark"]
+Role = Literal["fine", "bold", "trace", "p", "qrs", "t", "pulse", "tick", "mark"]
 Kind = Literal["title", "head", "lead", "word", "mark"]
 
 
@@ -26,6 +26,9 @@ PENS: dict[Role, Pen] = {
     "fine": Pen("#f8d7d4", 0.1),
     "bold": Pen("#eda9a4", 0.2),
     "trace": Pen("#101014", 0.28),
+    "p": Pen("#0a7d3c", 0.42),
+    "qrs": Pen("#c2182b", 0.42),
+    "t": Pen("#1d5fb4", 0.42),
     "pulse": Pen("#101014", 0.28),
     "tick": Pen("#101014", 0.2),
     "mark": Pen("#1d5fb4", 0.2),

@@ -30,7 +30,7 @@ PERMUTED: dict[str, tuple[tuple[float, float], tuple[float, float]]] = {
 SWAPS: dict[str, tuple[int, ...]] = {
     "V3-V4": (0, 1, 3, 2, 4, 5), "V1-V3": (2, 1, 0, 3, 4, 5), "V4-V6": (0, 1, 2, 5, 4, 3),
 }  # fmt: skip
-"""Swaps that put the chest leads out of their order; V1 with V2, V5 with V6 and others are too much alike to be told."""
+"""Swaps that put the chest leads out of order; V1 with V2, V5 with V6 and others are too much alike to be told."""
 
 LEG = {"I": "LA or RA on the right leg", "II": "RA-RL", "III": "LA-RL"}
 """Which limb lead is flat when a cable stands on the right leg (with LL-RL none is, and nothing is seen)."""
