@@ -26,6 +26,12 @@ REACH = 20.0
 """Samples that a distance of 1 means (80 ms)."""
 
 P, QRS, T = 1, 2, 3
+CALM = 10.0
+"""Samples from the median (40 ms) beyond which a limit stays where it is."""
+
+MANY = 6
+"""From so many leads on, they hold each other."""
+
 SPEAKS = slice(0, 4)
 LIMITS = slice(4, 10)
 NO_P = 10
@@ -37,16 +43,20 @@ class Settings:
 
     shared: share of the mean over all leads in what each lead says. fragment: seconds of background that a wave may
     have within. least: shortest P, QRS, T in seconds. refined: share of the regressed limit against the edge of the
-    run. around: so many samples on either side of an edge are asked. early: which quantile of the leads' onsets is the
-    onset of all leads, for recordings of 6 leads or more, and of fewer (offsets: the other end).
+    run. around: so many samples on either side of an edge are asked. steady: how far limits of P, QRS and T are drawn
+    towards the median of like beats. astray: how far in seconds a lead may be from the median of 6 leads or more.
+    early: which quantile of the leads' onsets is the onset of all leads, for recordings of 6 leads or more, and of
+    fewer (offsets: the other end).
     """
 
     shared: float = 0.2
     fragment: float = 0.04
     least: tuple[float, float, float] = (0.028, 0.028, 0.05)
-    refined: float = 1.0
+    refined: float = 0.5
     around: int = 3
     early: tuple[float, float] = (0.15, 0.5)
+    steady: tuple[float, float, float] = (0.5, 0.0, 0.5)
+    astray: tuple[float, float, float] = (0.024, 0.024, 0.048)
 
 
 class Network:
@@ -142,10 +152,11 @@ def waves(slow_LN: np.ndarray, output_LNC: np.ndarray, beats: Beats, settings: S
             told = output_LNC[..., LIMITS.start + 2 * wave + place]
             lead[k, run.lead[mine], wave, end] = _refined(told, run.lead[mine], edge[mine], settings)
         sure[k, run.lead[mine], wave] = run.score[mine] / (run.last - run.first + 1)[mine]
+    lead = _calmed(lead, beats, settings)
     lead[..., 2] = np.maximum(lead[..., 2], lead[..., 0] + 1)
     lead[..., 1] = _peaks(slow_LN, lead[..., 0], lead[..., 2], np.arange(leads)[None, :, None])
     lead = np.clip(lead, 0, samples - 1)
-    whole = _together(lead, settings.early[0 if leads >= 6 else 1])
+    whole = _together(lead, settings.early[0 if leads >= MANY else 1])
     # a wave is as sure as the leads that show it are, weighted by how many do
     confidence = sure.sum(axis=1) / max(leads, 1)
     return Delineation(beats, lead, whole, np.clip(confidence, 0, 1), "", "network")
@@ -242,6 +253,34 @@ def _refined(told_LN: np.ndarray, lead_R: np.ndarray, edge_R: np.ndarray, settin
     guess = (at + REACH * told_LN[lead_R[:, None], at]).mean(axis=1)
     near = np.abs(guess - edge_R) < REACH / 2
     return np.where(near, edge_R + settings.refined * (guess - edge_R), edge_R)
+
+
+def _calmed(lead: np.ndarray, beats: Beats, settings: Settings) -> np.ndarray:
+    """Limits drawn towards the median of the lead's like beats, and no further from the other leads than allowed."""
+    out = lead.copy()
+    at = beats.sample[:, None, None, None]
+    for wave in range(3):
+        if share := settings.steady[wave]:
+            rel = out[:, :, wave] - at[..., 0]
+            for label in np.unique(beats.label):
+                mine = np.flatnonzero(beats.label == label)
+                if len(mine) < 3:
+                    continue
+                away = _median(rel[mine], 0) - rel[mine]
+                rel[mine] += share * np.where(np.abs(away) < CALM, away, 0)
+            out[:, :, wave] = rel + at[..., 0]
+        if lead.shape[1] >= MANY:
+            middle, far = _median(out[:, :, wave], 1), settings.astray[wave] * RATE
+            out[:, :, wave] = np.clip(out[:, :, wave], middle - far, middle + far)
+    return out
+
+
+def _median(x: np.ndarray, axis: int) -> np.ndarray:
+    """The median without NaN, NaN where there is nothing else; the axis stays."""
+    ordered = np.sort(x, axis=axis)  # NaN last
+    last = np.maximum(np.isfinite(x).sum(axis=axis, keepdims=True) - 1, 0)
+    middle = (np.take_along_axis(ordered, last // 2, axis), np.take_along_axis(ordered, (last + 1) // 2, axis))
+    return (middle[0] + middle[1]) / 2
 
 
 def _peaks(x_LN: np.ndarray, on: np.ndarray, off: np.ndarray, lead: np.ndarray) -> np.ndarray:

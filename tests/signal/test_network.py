@@ -1,0 +1,170 @@
+"""What is made of the wave network's output, against outputs written by hand; no network is needed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from einthoven.signal import _network as network
+from einthoven.signal._network import RATE, REACH, Settings
+from einthoven.signal.marks import Beats
+
+PLAIN = Settings(shared=0.0, refined=1.0, steady=(0, 0, 0), astray=(9, 9, 9))
+BEAT = np.array([[-0.20, -0.15, -0.10], [-0.04, 0.0, 0.05], [0.15, 0.25, 0.35]])
+"""Onset, peak and offset of P, QRS and T in seconds from R."""
+
+
+def beats(*seconds: float) -> Beats:
+    at = np.array(seconds) * RATE
+    return Beats(at, np.array(["N"] * len(at)), np.ones(len(at)))
+
+
+def marked(found: Beats, leads: int, without: tuple[tuple[int, int, int], ...] = (), shift: float = 0.0) -> np.ndarray:
+    """(K, L, 3, 3) samples at 250 Hz; `without` are (beat, lead, wave)."""
+    marks = np.tile(found.sample[:, None, None, None] + (BEAT + shift) * RATE, (1, leads, 1, 1))
+    for place in without:
+        marks[place] = np.nan
+    return marks
+
+
+def told(marks: np.ndarray, samples: int) -> np.ndarray:
+    """What a faultless network says, (L, N, 11)."""
+    leads = marks.shape[1]
+    out = np.zeros((leads, samples, 11), np.float32)
+    out[..., 0] = 4
+    place = np.arange(samples)
+    for beat in marks:
+        for lead in range(leads):
+            for wave in range(3):
+                on, _, off = beat[lead, wave]
+                if np.isfinite(on):
+                    inside = (place >= on - 0.5) & (place <= off + 0.5)
+                    out[lead, inside, 1 + wave] = 8
+                    for end, limit in ((0, on), (1, off)):
+                        near = np.abs(place - limit) <= REACH
+                        out[lead, near, 4 + 2 * wave + end] = ((limit - place) / REACH)[near]
+    return out
+
+
+def signal(marks: np.ndarray, samples: int) -> np.ndarray:
+    """Bumps whose tops lie at the marked peaks."""
+    place = np.arange(samples)
+    x = np.zeros((marks.shape[1], samples), np.float32)
+    for beat in marks:
+        for lead, waves in enumerate(beat):
+            for (on, peak, off), size in zip(waves, (0.1, 1.0, 0.3)):
+                if np.isfinite(on):
+                    x[lead] += size * np.exp(-0.5 * ((place - peak) / ((off - on) / 6)) ** 2)
+    return x
+
+
+def found(marks: np.ndarray, at: Beats, samples: int = 1500, settings: Settings = PLAIN):
+    return network.waves(signal(marks, samples), told(marks, samples), at, settings)
+
+
+def test_marks_of_a_faultless_network_come_back_to_a_fraction_of_a_sample():
+    at = beats(1.0, 1.8021, 2.7, 3.5)
+    marks = marked(at, 3)
+    got = found(marks, at)
+    np.testing.assert_allclose(got.lead[..., [0, 2]], marks[..., [0, 2]], atol=0.02)
+    np.testing.assert_allclose(got.lead[..., 1], marks[..., 1], atol=0.5)
+    np.testing.assert_allclose(got.whole[..., [0, 2]], marks[:, 0][..., [0, 2]], atol=0.02)
+    assert (got.confidence > 0.9).all()
+
+
+def test_a_wave_that_is_not_told_is_absent_there_and_only_there():
+    at = beats(1.0, 1.8, 2.7)
+    gone = ((0, 0, 0), (0, 1, 0), (0, 2, 0), (2, 1, 2))
+    got = found(marked(at, 3, gone), at)
+    absent = np.isnan(got.lead).all(axis=3)
+    assert {tuple(map(int, place)) for place in np.argwhere(absent)} == set(gone)
+    assert np.isnan(got.whole[0, 0]).all()
+    assert got.confidence[0, 0] == 0
+    assert np.isfinite(got.whole[2, 2]).all()
+    assert got.confidence[2, 2] == pytest.approx(2 / 3, abs=0.05)
+
+
+def test_a_beat_without_a_t_wave_does_not_take_the_neighbours():
+    at = beats(1.0, 1.5, 2.0)
+    got = found(marked(at, 1, ((1, 0, 2), (2, 0, 0))), at)
+    assert np.isnan(got.lead[1, 0, 2]).all()
+    assert np.isnan(got.lead[2, 0, 0]).all()
+    assert np.isfinite(got.lead[0, 0]).all()
+
+
+def test_fragments_near_each_other_are_one_wave_and_specks_are_none():
+    at = beats(1.0, 2.0)
+    marks = marked(at, 1)
+    output = told(marks, 800)
+    middle = round(marks[0, 0, 2, 1])
+    output[0, middle - 3 : middle + 3, 3] = 0  # a hole of 24 ms in a T wave
+    output[0, 400:404, 1] = 9  # 16 ms of P
+    got = network.waves(signal(marks, 800), output, at, PLAIN)
+    np.testing.assert_allclose(got.lead[..., [0, 2]], marks[..., [0, 2]], atol=0.02)
+
+
+def test_limits_are_drawn_to_the_median_of_like_beats_and_one_far_away_is_left():
+    at = beats(1.0, 1.9, 2.8, 3.7, 4.6)
+    marks = marked(at, 1)
+    marks[1, 0, 2, 2] += 6
+    marks[3, 0, 2, 2] += 14
+    got = found(marks, at, settings=Settings(0.0, refined=1.0, steady=(0, 0, 0.5), astray=(9, 9, 9)))
+    np.testing.assert_allclose(got.lead[1, 0, 2, 2], marks[0, 0, 2, 2] - at.sample[0] + at.sample[1] + 3, atol=0.1)
+    np.testing.assert_allclose(got.lead[3, 0, 2, 2], marks[3, 0, 2, 2], atol=0.1)
+
+
+def test_one_lead_of_many_may_not_stray():
+    at = beats(1.0, 2.0)
+    marks = marked(at, 8)
+    marks[0, 5, 2, 2] += 30
+    got = found(marks, at, settings=Settings(0.0, refined=1.0, steady=(0, 0, 0), astray=(0.024, 0.024, 0.048)))
+    assert got.lead[0, 5, 2, 2] - marks[0, 0, 2, 2] == pytest.approx(12, abs=0.1)
+
+
+def test_what_most_leads_say_helps_a_lead_that_doubts():
+    at = beats(1.0, 2.0)
+    marks = marked(at, 6)
+    output = told(marks, 700)
+    output[3, ..., 1] -= 4.5  # lead 3 just misses its P waves
+    alone, shared = (
+        network.waves(signal(marks, 700), output, at, Settings(share, refined=1.0)).lead[:, 3, 0, 0]
+        for share in (0.0, 0.4)
+    )
+    assert np.isnan(alone).all()
+    assert np.isfinite(shared).all()
+
+
+def test_long_recordings_are_told_in_tiles_without_seams():
+    draw = np.random.default_rng(0)
+    x = draw.normal(0, 1, (2, 6100)).astype(np.float32)
+
+    def local(tile_RN: np.ndarray, valid_RN: np.ndarray) -> np.ndarray:
+        assert tile_RN.shape[1] == network.TILE
+        return np.repeat(np.where(valid_RN, tile_RN, 0)[..., None], 11, axis=2)
+
+    for samples in (700, 2500, 2501, 4600, 6100):
+        got = network.outputs(x[:, :samples], np.ones((2, samples), bool), local)
+        np.testing.assert_array_equal(got, np.repeat(x[:, :samples, None], 11, axis=2))
+
+
+@pytest.mark.parametrize("rate", [250.0, 360.0, 500.0, 1000.0])
+def test_marks_are_in_samples_of_the_recording_at_any_rate(rate: float):
+    at = beats(1.0, 1.8, 2.7)
+    marks = marked(at, 2)
+    seconds = 4
+    x = np.stack([np.interp(np.arange(round(seconds * rate)) / rate, np.arange(1000) / RATE, row)
+                  for row in signal(marks, 1000)]).astype(np.float32)  # fmt: skip
+
+    def faultless(tile_RN: np.ndarray, valid_RN: np.ndarray) -> np.ndarray:
+        return told(np.concatenate([marks[:, :1]] * len(tile_RN), axis=1), network.TILE)
+
+    found_beats = Beats(at.sample * rate / RATE, at.label, at.confidence)
+    got = network.delineate(x, rate, found_beats, faultless, PLAIN)
+    np.testing.assert_allclose(got.lead[..., [0, 2]] / rate, marks[..., [0, 2]] / RATE, atol=0.001)
+    assert got.beats is found_beats
+
+
+def test_no_p_is_the_mean_over_leads_and_time():
+    output = np.zeros((2, 100, 11), np.float32)
+    output[0, :, network.NO_P] = 4
+    assert network.lacks_p(output) == pytest.approx(1 / (1 + np.exp(-2)))
