@@ -39,20 +39,28 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--figures", type=Path, default=FIGURES)
     parser.add_argument("--data", type=Path, default=DATA)
     asked = parser.parse_args(arguments)
-    figures: dict[str, Any] = json.loads(asked.figures.read_text()) if asked.figures.is_file() else {}
+    new: dict[str, Any] = {"programs": {}, "sets": {}}
     if not asked.table:
         try:
-            measure(figures, asked)
-        finally:
-            asked.figures.write_text(json.dumps(_plain(figures), indent=1, sort_keys=True) + "\n")
-    print(table.markdown(json.loads(json.dumps(_plain(figures)))))
+            measure(new, asked)
+        finally:  # read again: somebody else may have measured other programs meanwhile
+            kept = _read(asked.figures)
+            for name, found in new["sets"].items():
+                kept["sets"].setdefault(name, {}).update(found)
+            kept["programs"].update(new["programs"])
+            kept["machine"] = f"{platform.machine()}, Python {platform.python_version()}, one thread"
+            asked.figures.write_text(json.dumps(_plain(kept), indent=1, sort_keys=True) + "\n")
+    print(table.markdown(_read(asked.figures)))
     return 0
 
 
+def _read(figures: Path) -> dict[str, Any]:
+    return json.loads(figures.read_text()) if figures.is_file() else {"programs": {}, "sets": {}}
+
+
 def measure(figures: dict[str, Any], asked: argparse.Namespace) -> None:
-    """Bring `figures` up to date."""
-    figures["machine"] = f"{platform.machine()}, Python {platform.python_version()}, one thread"
-    about, results = figures.setdefault("programs", {}), figures.setdefault("sets", {})
+    """Fill `programs` and `sets` of `figures`."""
+    about, results = figures["programs"], figures["sets"]
     chosen = [program for program in PROGRAMS if program.name in asked.programs]
     python: dict[str, Path] = {}
     for program in chosen:
@@ -66,11 +74,11 @@ def measure(figures: dict[str, Any], asked: argparse.Namespace) -> None:
     about |= {name: {"packages": [], "licence": "Apache-2.0", "says": "", "why": ""} for name in made}
     for name in asked.sets:
         given = WORK / ("given-all" if asked.all else "given") / name
-        shutil.rmtree(given, ignore_errors=True)
-        given.mkdir(parents=True)
+        given.mkdir(parents=True, exist_ok=True)
         records = list(sets.records(name, asked.data, asked.all))
         for record, _ in records:
-            sets.write(record, given / f"{record.key}.npz")
+            if not (given / f"{record.key}.npz").is_file():
+                sets.write(record, given / f"{record.key}.npz")
         what = sets.WHAT.get(name, "waves")
         ways = {program.name: _found(program.name, name, asked.all) for program in chosen if what in program.gives}
         for program in chosen:
@@ -85,7 +93,7 @@ def measure(figures: dict[str, Any], asked: argparse.Namespace) -> None:
             if folder.is_dir():
                 results.setdefault(name, {})[who] = _scored(name, records, folder)
         if name == "qtdb":
-            results[name]["second cardiologist"] = score.observers([record for record, _ in records])
+            results.setdefault(name, {})["second cardiologist"] = score.observers([record for record, _ in records])
 
 
 def _found(program: str, name: str, every: bool) -> Path:
