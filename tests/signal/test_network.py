@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from einthoven.signal import _network as network
 from einthoven.signal._network import RATE, REACH, Settings
 from einthoven.signal.marks import Beats
 
-PLAIN = Settings(shared=0.0, refined=1.0, steady=(0, 0, 0), astray=(9, 9, 9))
+PLAIN = Settings(shared=0.0, refined=1.0, steady=(0, 0, 0), astray=(9, 9, 9), no_p=0.6, p_least=0.0)
 BEAT = np.array([[-0.20, -0.15, -0.10], [-0.04, 0.0, 0.05], [0.15, 0.25, 0.35]])
 """Onset, peak and offset of P, QRS and T in seconds from R."""
 
@@ -108,7 +110,7 @@ def test_limits_are_drawn_to_the_median_of_like_beats_and_one_far_away_is_left()
     marks = marked(at, 1)
     marks[1, 0, 2, 2] += 6
     marks[3, 0, 2, 2] += 14
-    got = found(marks, at, settings=Settings(0.0, refined=1.0, steady=(0, 0, 0.5), astray=(9, 9, 9)))
+    got = found(marks, at, settings=replace(PLAIN, steady=(0, 0, 0.5)))
     np.testing.assert_allclose(got.lead[1, 0, 2, 2], marks[0, 0, 2, 2] - at.sample[0] + at.sample[1] + 3, atol=0.1)
     np.testing.assert_allclose(got.lead[3, 0, 2, 2], marks[3, 0, 2, 2], atol=0.1)
 
@@ -117,7 +119,7 @@ def test_one_lead_of_many_may_not_stray():
     at = beats(1.0, 2.0)
     marks = marked(at, 8)
     marks[0, 5, 2, 2] += 30
-    got = found(marks, at, settings=Settings(0.0, refined=1.0, steady=(0, 0, 0), astray=(0.024, 0.024, 0.048)))
+    got = found(marks, at, settings=replace(PLAIN, astray=(0.024, 0.024, 0.048)))
     assert got.lead[0, 5, 2, 2] - marks[0, 0, 2, 2] == pytest.approx(12, abs=0.1)
 
 
@@ -127,7 +129,7 @@ def test_what_most_leads_say_helps_a_lead_that_doubts():
     output = told(marks, 700)
     output[3, ..., 1] -= 4.5  # lead 3 just misses its P waves
     alone, shared = (
-        network.waves(signal(marks, 700), output, at, Settings(share, refined=1.0)).lead[:, 3, 0, 0]
+        network.waves(signal(marks, 700), output, at, replace(PLAIN, shared=share)).lead[:, 3, 0, 0]
         for share in (0.0, 0.4)
     )
     assert np.isnan(alone).all()
@@ -168,3 +170,25 @@ def test_no_p_is_the_mean_over_leads_and_time():
     output = np.zeros((2, 100, 11), np.float32)
     output[0, :, network.NO_P] = 4
     assert network.lacks_p(output) == pytest.approx(1 / (1 + np.exp(-2)))
+
+
+def test_where_the_network_is_sure_that_there_is_no_p_none_is_reported():
+    at = beats(1.0, 2.0)
+    marks = marked(at, 2)
+    output = told(marks, 800)
+    output[..., network.NO_P] = 3
+    got = network.waves(signal(marks, 800), output, at, PLAIN)
+    assert got.no_p == "af"
+    assert np.isnan(got.lead[:, :, 0]).all()
+    assert np.isnan(got.whole[:, 0]).all()
+    assert not got.confidence[:, 0].any()
+    assert np.isfinite(got.lead[:, :, 1:]).all()
+
+
+def test_a_p_wave_that_few_leads_show_is_left_out():
+    at = beats(1.0, 2.0)
+    marks = marked(at, 4, tuple((0, lead, 0) for lead in (1, 2, 3)))
+    got = found(marks, at, settings=replace(PLAIN, p_least=0.5))
+    assert np.isnan(got.lead[0, :, 0]).all()
+    assert np.isfinite(got.lead[1, :, 0]).all()
+    assert got.no_p == ""

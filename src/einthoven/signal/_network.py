@@ -46,7 +46,8 @@ class Settings:
     run. around: so many samples on either side of an edge are asked. steady: how far limits of P, QRS and T are drawn
     towards the median of like beats. astray: how far in seconds a lead may be from the median of 6 leads or more.
     early: which quantile of the leads' onsets is the onset of all leads, for recordings of 6 leads or more, and of
-    fewer (offsets: the other end).
+    fewer (offsets: the other end). no_p: how sure the network must be that there is no P wave in the recording for none
+    to be reported. p_least: how sure it must be of a beat's P wave.
     """
 
     shared: float = 0.2
@@ -57,6 +58,8 @@ class Settings:
     early: tuple[float, float] = (0.15, 0.5)
     steady: tuple[float, float, float] = (0.5, 0.0, 0.5)
     astray: tuple[float, float, float] = (0.024, 0.024, 0.048)
+    no_p: float = 0.3
+    p_least: float = 0.3
 
 
 class Network:
@@ -156,10 +159,16 @@ def waves(slow_LN: np.ndarray, output_LNC: np.ndarray, beats: Beats, settings: S
     lead[..., 2] = np.maximum(lead[..., 2], lead[..., 0] + 1)
     lead[..., 1] = _peaks(slow_LN, lead[..., 0], lead[..., 2], np.arange(leads)[None, :, None])
     lead = np.clip(lead, 0, samples - 1)
-    whole = _together(lead, settings.early[0 if leads >= MANY else 1])
     # a wave is as sure as the leads that show it are, weighted by how many do
-    confidence = sure.sum(axis=1) / max(leads, 1)
-    return Delineation(beats, lead, whole, np.clip(confidence, 0, 1), "", "network")
+    confidence = np.clip(sure.sum(axis=1) / max(leads, 1), 0, 1)
+    nowhere = lacks_p(output_LNC) > settings.no_p
+    doubtful = confidence[:, 0] < (np.inf if nowhere else settings.p_least)
+    lead[doubtful, :, 0] = np.nan
+    confidence[doubtful, 0] = 0
+    whole = _together(lead, settings.early[0 if leads >= MANY else 1])
+    paced = count > 0 and bool((beats.label == "paced").mean() > 0.5)
+    why = "" if not nowhere else "paced" if paced else "af"
+    return Delineation(beats, lead, whole, confidence, why, "network")
 
 
 def lacks_p(output_LNC: np.ndarray) -> float:
