@@ -14,8 +14,8 @@ from typing import Any
 __version__ = "0.1.0"
 
 VERBS = (
-    "doctor", "list", "schema", "check", "plot", "measure", "prepare", "audit", "pretrain", "evaluate", "report", "embed",
-    "predict", "export", "demo",
+    "doctor", "list", "schema", "check", "plot", "measure", "prepare", "audit", "derive", "pretrain", "evaluate",
+    "report", "embed", "predict", "export", "demo",
 )  # fmt: skip
 """Names of the functions in `app/`, one file each (`list` lives in `app/listing.py`)."""
 

@@ -24,7 +24,7 @@ from einthoven import __version__
 from einthoven.core.errors import BUG, DONE, EinthovenError, ExtraError, Interrupted, OutputError, RecipeError
 from einthoven.core.output import why_unwritable
 
-RESUMABLE = ("prepare", "pretrain", "evaluate", "demo")
+RESUMABLE = ("prepare", "derive", "pretrain", "evaluate", "demo")
 
 app = App(
     name="einthoven",
@@ -114,6 +114,17 @@ def audit(
 ) -> int:  # fmt: skip
     """Sanity and leakage of a cohort: rates, units, identical recordings, people in two parts. Exit 1 on leakage."""
     return _run("audit", json, cohort, out=out)
+
+
+@app.command(group=FILES, sort_key=next(_place))
+def derive(
+    what: Annotated[str, Parameter(help="physiology: beats, waves, measurements and quality.")],
+    cohort: Annotated[Path, Parameter(help="The folder of the cohort; its signals stay as they are.")], /, *,
+    workers: Annotated[int, Parameter(help="Processes; the result does not depend on them.")] = 2,
+    json: Json = False,
+) -> int:  # fmt: skip
+    """Add facts to a cohort. Goes on where it was stopped."""
+    return _run("derive", json, what, cohort, workers=workers)
 
 
 @app.command(group=LEARN, sort_key=next(_place))

@@ -18,6 +18,7 @@ from einthoven.formats import Mapping
 if TYPE_CHECKING:
     import polars as pl
 
+    from einthoven.cohort.store import Cohort
     from einthoven.signal.analysis import Analysis
 
 _SHOWN = 20
@@ -147,20 +148,12 @@ def _of_folder(folder: Path, mapping: Mapping) -> Iterator[tuple[str, Record | E
         yield file.relative_to(folder).as_posix(), *_read(file, mapping)
 
 
-def _of_cohort(cohort: Any) -> Iterator[tuple[str, Record | EinthovenError, bool]]:
+def _of_cohort(cohort: Cohort) -> Iterator[tuple[str, Record | EinthovenError, bool]]:
+    from einthoven.cohort.derive import bare
+
     for row in range(len(cohort)):
         record = bare(cohort, row)
         yield record.key, record, True
-
-
-def bare(cohort: Any, row: int) -> Record:
-    """A recording of a cohort without its facts, which measuring does not look at."""
-    from einthoven.cohort.store import MISSING
-
-    stored = cohort.signal(row)
-    signal = stored.T.astype(np.float32) / np.float32(1000)
-    signal[stored.T == MISSING] = np.nan
-    return Record(cohort.index["key"][row], cohort.leads(row), signal, cohort.index["rate"][row])
 
 
 def _read(file: Path, mapping: Mapping) -> tuple[Record | EinthovenError, bool]:

@@ -43,9 +43,10 @@ def rhythm(
     early = np.zeros(len(place_K), bool)
     early[ends] = (rr < PREMATURE * _running_median(rr)) & (not fibrillation)
     broad = (qrs_K > WIDE_MS) | np.isin(label_K, ("V", "wide", "paced"))
-    odd = (label_K == "V") | ((corr_K < UNLIKE) & (qrs_K > WIDE_MS))
+    whole = np.isfinite(corr_K)  # a beat that is cut by an end of the recording looks odd without being so
+    odd = whole & ((label_K == "V") | ((corr_K < UNLIKE) & (qrs_K > WIDE_MS)))
     ectopic = (early | odd) & (label_K != "paced")
-    wide = ectopic & broad & (odd | (label_K == "V"))
+    wide = ectopic & broad & odd
     normal = np.isin(label_K, ("N", "wide")) & ~ectopic
     return Rhythm(rr, ends, normal[ends] & normal[ends - 1], ectopic & ~wide, wide)
 
