@@ -70,7 +70,7 @@ def derive(what: str, cohort: str | Path, *, workers: int = 2) -> Derived:
     opened = Cohort.open(cohort)
     kept = deriving.current(opened) is not None
     start = time.monotonic()
-    with _progress(what) as progress:
+    with _progress(f"derive {what}") as progress:
         entry = deriving.derive(opened, workers=workers, progress=progress)
     return Derived(
         str(cohort), what, entry["engine"], entry["counts"], entry["fingerprint"], kept,

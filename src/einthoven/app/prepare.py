@@ -107,7 +107,7 @@ def prepare(
     reader = plugin(**recipe.check(plugin, given, f"prepare {source}"))
     kept = (Path(cohort) / "card.json").is_file()
     start = time.monotonic()
-    with _progress(source) as progress:
+    with _progress(f"prepare {source}") as progress:
         built = build(reader, path, cohort, workers=workers, limit=SMOKE if smoke else None, progress=progress)
     card, counts = built.card, built.card["counts"]
     firsts = built.refused.unique("reason", keep="first", maintain_order=True)
@@ -121,7 +121,7 @@ def prepare(
 
 
 @contextmanager
-def _progress(source: str) -> Iterator[Callable[[int, int], None] | None]:
+def _progress(title: str) -> Iterator[Callable[[int, int], None] | None]:
     """A bar with recordings a second on a terminal, nothing elsewhere."""
     if not sys.stderr.isatty():
         yield None
@@ -132,7 +132,7 @@ def _progress(source: str) -> Iterator[Callable[[int, int], None] | None]:
     rate = TextColumn("{task.fields[rate]}")
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn()
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(f"prepare {source}", total=None, rate="")
+        task = bar.add_task(title, total=None, rate="")
 
         def update(done: int, total: int) -> None:
             speed = bar.tasks[0].finished_speed or bar.tasks[0].speed

@@ -48,22 +48,21 @@ def traits(signal_LT: np.ndarray, rate: float, beats: Beats) -> Traits:
     flat_LS = _flat(filled_LT, edge, rate)
     rail_LS = np.where(flat_LS > 0.5, 0.0, _mean(_rail(filled_LT), edge))
 
-    stride = max(1, round(rate / RATE))
+    stride = min(max(1, round(rate / RATE)), samples)
     slow_LU = filled_LT[:, : samples // stride * stride]
     if stride > 1:
         slow_LU = slow_LU.reshape(-1, stride) @ np.full(stride, 1 / stride, np.float32)
     slow_LU = slow_LU.reshape(leads, -1)
     slow_rate = rate / stride
-    per = max(4, round(slow_rate))
+    per = max(1, min(round(slow_rate), slow_LU.shape[1]))
     count = max(1, min(seconds, slow_LU.shape[1] // per))
-    cut_LSN = slow_LU[:, : count * per].reshape(leads, count, -1)
+    used_LU = slow_LU[:, : count * per]
+    cut_LSN = used_LU.reshape(leads, count, -1)
     ordered = np.sort(cut_LSN, axis=2)
     swing_LS = ordered[..., -1] - ordered[..., 0]
     middle_LS = ordered[..., ordered.shape[2] // 2]
-    bend = np.zeros_like(slow_LU[:, : count * per])
-    bend[:, 1:-1] = slow_LU[:, 1 : count * per - 1] - 0.5 * (
-        slow_LU[:, : count * per - 2] + slow_LU[:, 2 : count * per]
-    )
+    bend = np.zeros_like(used_LU)
+    bend[:, 1:-1] = used_LU[:, 1:-1] - 0.5 * (used_LU[:, :-2] + used_LU[:, 2:])
     rough_LS = np.partition(np.abs(bend).reshape(leads, count, -1), per // 2, axis=2)[..., per // 2]
     step = np.abs(np.diff(middle_LS, axis=1))
     nothing = np.zeros((leads, 1), step.dtype)

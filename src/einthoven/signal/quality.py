@@ -20,13 +20,14 @@ from einthoven.signal._traits import LEAD, SECOND, Traits, traits
 from einthoven.signal.marks import Beats, Delineation
 
 RECORD = ("worst", "second", "mean", "off", "swing_max")
-GOOD, POOR = 0.5, 0.02
-"""Scores from the first on are `good`, below the second `poor`, between them `usable`."""
+GOOD, LEAST_GRADE = 0.5, 0.5
+"""Least score of a `good` recording; least share of the time that can be measured in one that is not `poor`."""
 LEAD_POOR, SECOND_POOR = 0.10, 0.10
 """Leads and seconds with a lower grade are not measured."""
 LEAST_SECONDS, LEAST_SHARE = 2.0, 0.05
 """A lead is measured if so many of its seconds, and this share of them, are not poor."""
 _MOST_LOGIT = 8.0
+_OFTEN, _OFF = 0.05, "flat or missing"
 OFF_SHARE = 0.5
 
 
@@ -129,13 +130,17 @@ def assess(
     lead[off > 0.99] = 0
     score = float(_sigmoid(_logit(over_leads(seen.lead, logit_L), gates["record"])))
     scores = _indices.indices(signal_LT, rate, leads, beats) | {"beats_alike": float(np.max(seen.lead[:, 8]))}
-    quality = Quality(tuple(leads), second, lead, off, score, verdict(score), (), scores)
-    return replace(quality, causes=_causes(quality, seen))
+    quality = Quality(tuple(leads), second, lead, off, score, "", (), scores)
+    causes = _causes(quality, seen, len(beats))
+    return replace(quality, verdict=_verdict(quality, len(beats) > 0), causes=causes)
 
 
-def verdict(score: float) -> str:
-    """`good`, `usable` or `poor`."""
-    return "good" if score >= GOOD else "usable" if score >= POOR else "poor"
+def _verdict(quality: Quality, beats: bool) -> str:
+    """Good: the gate says so, and every lead is measured. Poor: half of the leads, or of the time, is not measured."""
+    usable = quality.usable
+    if usable.sum() <= len(usable) / 2 or quality.grade < LEAST_GRADE:
+        return "poor"
+    return "good" if beats and usable.all() and quality.score >= GOOD else "usable"
 
 
 def join(parts: Sequence[Quality], spans: Sequence[tuple[int, int]]) -> Quality:
@@ -146,15 +151,19 @@ def join(parts: Sequence[Quality], spans: Sequence[tuple[int, int]]) -> Quality:
     score = float(np.dot(weight, [part.score for part in parts]))
     names = sorted({name for part in parts for name in part.scores})
     scores = {name: float(np.median([part.scores[name] for part in parts if name in part.scores])) for name in names}
-    shares: dict[str, float] = {}
-    for part, share in zip(parts, weight):
-        for cause in part.causes:
-            shares[cause] = shares.get(cause, 0.0) + float(share)
-    often = sorted((-share, cause) for cause, share in shares.items() if share >= 0.05)
-    causes = tuple(f"{cause} ({-100 * share:.0f} % of the time)" for share, cause in often[:12])
     lead = np.max([part.lead for part in parts], axis=0)
     off = np.tensordot(weight, np.stack([part.off for part in parts]), 1)
-    return Quality(parts[0].leads, second, lead, off, score, verdict(score), causes, scores)
+    shares: dict[str, float] = {
+        f"{_OFF}: {name}": float(share) for name, share in zip(parts[0].leads, off) if share >= _OFTEN
+    }
+    for part, share in zip(parts, weight):
+        for cause in part.causes:
+            if not cause.startswith(("flat", "missing", "poor")):
+                shares[cause] = shares.get(cause, 0.0) + float(share)
+    often = sorted((-share, cause) for cause, share in shares.items() if share >= _OFTEN)
+    causes = tuple(f"{cause} ({-100 * share:.0f} % of the time)" for share, cause in often[:12])
+    whole = Quality(parts[0].leads, second, lead, off, score, "", causes, scores)
+    return replace(whole, verdict=_verdict(whole, any(part.verdict == "good" for part in parts)))
 
 
 def over_leads(lead_L10: np.ndarray, logit_L: np.ndarray) -> np.ndarray:
@@ -167,7 +176,7 @@ def over_leads(lead_L10: np.ndarray, logit_L: np.ndarray) -> np.ndarray:
     ])  # fmt: skip
 
 
-def _causes(quality: Quality, seen: Traits) -> tuple[str, ...]:
+def _causes(quality: Quality, seen: Traits, beats: int) -> tuple[str, ...]:
     """What is wrong, in words, with the leads that it is wrong in."""
     lead = {name: seen.lead[:, i] for i, name in enumerate(LEAD)}
     alive = quality.off <= OFF_SHARE
@@ -179,12 +188,14 @@ def _causes(quality: Quality, seen: Traits) -> tuple[str, ...]:
         "noise": alive & (lead["rough_max"] > -1.3),
         "jumps": alive & (lead["swing_max"] - lead["swing"] > 0.3),
         "low amplitude": alive & (lead["swing"] < -1.0),
-        "beats unlike each other": alive & (lead["likeness"] < 0.7),
-        "poor": quality.lead < LEAD_POOR,
+        "beats unlike each other": alive & (lead["likeness"] < 0.7) & (beats > 2),
+        "poor": alive & ~quality.usable,
     }
     causes = [
         _said(kind, [name for name, hit in zip(quality.leads, hits) if hit], quality) for kind, hits in kinds.items()
     ]
+    if not beats:
+        causes.append("no beats")
     if quality.scores.get("einthoven", 0.0) > 0.1:
         causes.append("limb leads do not agree with each other")
     if quality.scores.get("mains_uv", 0.0) > 100:
