@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from einthoven.training.checkpoint import Checkpoint
 
 SMOKE_STEPS, SMOKE_RESAMPLES = 4, 200
+FEATURES = ("embedding", "measurements", "embedding+measurements")
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +85,7 @@ def evaluate(
     split: str = "official",
     probe: Literal["linear", "finetune"] = "linear",
     labelled: str | Sequence[str] = "1.0",
-    features: Literal["embedding"] = "embedding",
+    features: Literal["embedding", "measurements", "embedding+measurements"] = "embedding",
     seed: int = 0,
     save: str | Path | None = None,
     smoke: bool = False,
@@ -96,6 +97,8 @@ def evaluate(
         checkpoint: checkpoint or run folders.
         task: `ptbxl/superclass`, `superclass@50`, `label:AFIB`, `value:age`, ...
         out: folder that collects cells; what is there is not computed again.
+        features: `embedding`; `embedding+measurements` adds a row whose probe sees both; `measurements` leaves the
+            checkpoints out. Rows of measurements alone stand in every table of a cohort that has them.
         split: `official`, `half-a`, `half-b`, `fold-0` .. `fold-4`, or `halves` and `folds` for all of them.
         labelled: 1.0, a share (0.1) or a number (100) of the training subjects.
         save: write the first checkpoint with the head fitted on the first task, with the most labels, as a checkpoint
@@ -111,8 +114,13 @@ def evaluate(
     from einthoven.evaluate import run, tables, tasks
     from einthoven.training import checkpoint as checkpoints
 
-    if features != "embedding":
-        raise TaskError("evaluate", "no such features", expected="embedding", got=features)
+    if features not in FEATURES:
+        raise TaskError("--features", "no such features", expected=", ".join(FEATURES), got=features, reason="features")
+    if features != "embedding" and probe != "linear":
+        raise TaskError(
+            "--features", "a network is fine-tuned on signals only", got=features, fix="use --probe linear",
+            reason="features",
+        )  # fmt: skip
     if save:
         checkpoints.refuse_other(save)
     store = Cohort.open(Path(cohort))
@@ -123,6 +131,7 @@ def evaluate(
         splits=run.GROUPS.get(split, (split,)),
         probe=probe,
         labelled=tuple(_share(text) for text in _several(labelled)),
+        features=features,
         seed=seed,
         scratch_seeds=1 if smoke else max(names.count(name) for name in names),
         random_seeds=1 if smoke else run.Settings.random_seeds,
@@ -135,6 +144,7 @@ def evaluate(
     words = ["einthoven", "evaluate", *map(str, _several(checkpoint)), str(cohort)]
     words += [word for name in _several(task) for word in ("--task", name)]
     words += ["--out", str(out), "--split", split, "--probe", probe, "--seed", str(seed)]
+    words += ["--features", features] if features != "embedding" else []
     words += [word for share in _several(labelled) for word in ("--labelled", str(share))] + ["--smoke"] * smoke
     scores = tables.write(folder, shlex.join(words), SMOKE_RESAMPLES if smoke else 1000)
     saved = _save(arms[0], settings.tasks[0], places, Path(save)) if save else None

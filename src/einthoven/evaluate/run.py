@@ -20,7 +20,7 @@ from einthoven.cohort.store import Cohort
 from einthoven.core import fingerprint
 from einthoven.core.errors import TaskError
 from einthoven.core.output import replaced_file
-from einthoven.evaluate import cells, references, tuned
+from einthoven.evaluate import cells, measured, references, tuned
 from einthoven.evaluate.cells import Cell, Result
 from einthoven.evaluate.fitted import Fitted, Network, Prior, Probe, Untrained, architecture, architectures, summary
 from einthoven.evaluate.tasks import Task
@@ -44,6 +44,8 @@ class Settings:
     splits: tuple[str, ...]
     probe: Literal["linear", "finetune"] = "linear"
     labelled: tuple[float | int, ...] = (1.0,)
+    features: Literal["embedding", "measurements", "embedding+measurements"] = "embedding"
+    """What the linear probe of an arm sees; with `embedding+measurements` the embedding alone has its row beside it."""
     seed: int = 0
     random_seeds: int = references.RANDOM_SEEDS
     scratch_seeds: int = 1
@@ -60,6 +62,7 @@ def evaluate(arms: Sequence[Checkpoint], cohort: Cohort, out: Path, settings: Se
         TaskError: a checkpoint was pretrained on subjects of the test part, or no label can be learnt.
     """
     found: list[Path] = []
+    measured_NM = measured.measurements(cohort) if settings.features == "embedding" else measured.need(cohort)
     networks = architectures(arms)
     # rows of a folder's other architectures keep their names and are not replaced by this one's
     several = len({architecture(like) for like in networks} | _held(out)) > 1
@@ -69,11 +72,11 @@ def evaluate(arms: Sequence[Checkpoint], cohort: Cohort, out: Path, settings: Se
             _refuse_seen(arm, cohort, split)
         for task in settings.tasks:
             for labelled in settings.labelled:
-                bench = _Bench(cohort, out, settings, task, split, parts_N, labelled)
+                bench = _Bench(cohort, out, settings, task, split, parts_N, labelled, measured_NM)
                 found += bench.known_beforehand()
                 for like in networks:
                     found += bench.untrained(like, tag=f" {architecture(like)[:6]}" * several)
-                found += bench.arms(arms)
+                found += bench.arms(arms) if settings.features != "measurements" else []
     return list(dict.fromkeys(found))
 
 
@@ -88,6 +91,7 @@ class _Bench:
     split: str
     parts_N: np.ndarray
     labelled: float | int
+    measured_NM: np.ndarray | None
 
     def known_beforehand(self) -> Iterator[Path]:
         """Rows without an encoder."""
@@ -96,6 +100,12 @@ class _Bench:
             known_ND = references.age_and_sex(self.cohort)
             if known_ND is not None:
                 yield self._linear("age and sex", draw, seed, {}, lambda x=known_ND: x)
+            if self.measured_NM is not None:
+                of = {"measured": fingerprint.of_array(self.measured_NM)}
+                joined = partial(measured.filled, self.measured_NM, self._rows(draw)["train"])
+                yield self._linear("measurements, logistic", draw, seed, of, joined, features="measurements")
+                boost = partial(measured.Boosted, self.task, self.measured_NM)
+                yield self._run("measurements, boosted", draw, seed, of, boost, features="measurements")
 
     def untrained(self, like: Checkpoint, tag: str) -> Iterator[Path]:
         """Rows that share an architecture with an arm: random weights, and supervised training from scratch.
@@ -129,11 +139,22 @@ class _Bench:
                 if self.settings.probe == "linear":
                     features = partial(self._features, arm.fingerprint, lambda a=arm: a)
                     yield self._linear(name, draw, seed, facts, features, role="arm")
+                    if self.settings.features == "embedding+measurements":
+                        yield self._joined(f"{name} + measurements", draw, seed, facts, features)
                 else:
                     recipe = self._recipe(arm, seed, draw, weights=arm.path)
                     facts |= {"recipe": tuned.mark(recipe)}
                     go = partial(Network, recipe, "best", task=self.task, cohort=self.cohort, out=self.out)
                     yield self._run(name, draw, seed, facts, lambda rows, go=go: go(), role="arm")
+
+    def _joined(
+        self, name: str, draw: int, seed: int, facts: dict[str, Any], features: Callable[[], np.ndarray]
+    ) -> Path:
+        """A linear probe on embedding and measurements side by side."""
+        assert self.measured_NM is not None
+        train, facts = self._rows(draw)["train"], facts | {"measured": fingerprint.of_array(self.measured_NM)}
+        both = lambda: np.concatenate([features(), measured.filled(self.measured_NM, train)], axis=1)  # noqa: E731
+        return self._linear(name, draw, seed, facts, both, role="arm", features="embedding+measurements")
 
     def _pairs(self, seeds: list[int]) -> list[tuple[int, int]]:
         """(seed, draw): each seed on everything, or draw d with seed d, fewer than three seeds repeated (E5)."""
@@ -174,18 +195,19 @@ class _Bench:
         return features_ND
 
     def _linear(
-        self, name: str, draw: int, seed: int, facts: dict[str, Any], features: Callable[[], np.ndarray],
-        role: str = "reference",
+        self, name: str, draw: int, seed: int, facts: dict[str, Any], make: Callable[[], np.ndarray],
+        role: str = "reference", features: str = "embedding",
     ) -> Path:  # fmt: skip
-        return self._run(name, draw, seed, facts, lambda rows: Probe(self.task, features(), rows), role=role)
+        fit = lambda rows: Probe(self.task, make(), rows)  # noqa: E731
+        return self._run(name, draw, seed, facts, fit, role=role, features=features)
 
     def _run(
         self, name: str, draw: int, seed: int, facts: dict[str, Any], fit: Callable[[dict[str, np.ndarray]], Fitted],
-        role: str = "reference",
+        role: str = "reference", features: str = "embedding",
     ) -> Path:  # fmt: skip
         cell = Cell(
             name, role, seed, self.task.name, self.task.kind, self.split, self.settings.probe, str(self.labelled), draw,
-            "embedding", "",
+            features, "",
         )  # fmt: skip
         rows = self._rows(draw)
         made_of = {

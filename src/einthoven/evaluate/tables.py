@@ -23,8 +23,8 @@ from einthoven.evaluate.run import GROUPS
 from einthoven.evaluate.tasks import Kind
 
 SCHEMA = 1
-Key = tuple[str, str, str, str, str]
-"""task, splits, probe, labelled, features"""
+Key = tuple[str, str, str, str]
+"""task, splits, probe, labelled"""
 
 
 def write(folder: Path, command: str, resamples: int = 1000) -> pl.DataFrame:
@@ -41,7 +41,7 @@ def write(folder: Path, command: str, resamples: int = 1000) -> pl.DataFrame:
     arms: dict[Key, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for i, cell in enumerate(cells):
         splits = next((name for name, members in GROUPS.items() if cell["split"] in members), cell["split"])
-        key = (cell["task"], splits, cell["probe"], cell["labelled"], cell["features"])
+        key = (cell["task"], splits, cell["probe"], cell["labelled"])
         arms[key][cell["arm"]].append(i)
     tables, differences = [], []
     for key, group in arms.items():
@@ -49,8 +49,10 @@ def write(folder: Path, command: str, resamples: int = 1000) -> pl.DataFrame:
         kind = cells[next(iter(group.values()))[0]]["kind"]
         for arm, table in predictions.items():
             found = scores.score(table, task_name=key[0], kind=kind, resamples=resamples)
-            role = cells[group[arm][0]]["role"]
-            tables.append(found.with_columns(*_columns(key), pl.lit(arm).alias("arm"), pl.lit(role).alias("role")))
+            said = {"arm": arm} | {name: cells[group[arm][0]][name] for name in ("role", "features")}
+            tables.append(
+                found.with_columns(*_columns(key), *(pl.lit(word).alias(name) for name, word in said.items()))
+            )
         tested = [arm for arm in group if cells[group[arm][0]]["role"] == "arm"]
         for a, b in _pairs(tested, list(group)):
             differences.append(_difference(key, kind, a, predictions[a], b, predictions[b], resamples))
@@ -78,7 +80,7 @@ def _predictions(place: Path) -> pl.DataFrame:
 
 
 def _columns(key: Key) -> list[pl.Expr]:
-    names = ("splits", "probe", "labelled", "features")
+    names = ("splits", "probe", "labelled")
     return [pl.lit(value).alias(name) for name, value in zip(names, key[1:], strict=True)]
 
 
@@ -99,8 +101,8 @@ def _difference(
     found = scores.compare(
         table_a, table_b, task_name=key[0], kind=kind, metric=metric, label=label, pairs=pairs, resamples=resamples
     )
-    task, splits, probe, labelled, features = key
-    said = {"splits": splits, "probe": probe, "labelled": labelled, "features": features, "arm_a": a, "arm_b": b}
+    task, splits, probe, labelled = key
+    said = {"splits": splits, "probe": probe, "labelled": labelled, "arm_a": a, "arm_b": b}
     return found | said | {"task": task}
 
 

@@ -31,7 +31,6 @@ class Setting(NamedTuple):
     task: str
     splits: str
     probe: str
-    features: str
     labelled: str
 
 
@@ -55,7 +54,7 @@ class Results:
         """All settings, tasks in the order of the folders, fewer labels before more."""
         found = [Setting(*row) for row in self.scores.select(Setting._fields).unique(maintain_order=True).rows()]
         tasks = list(dict.fromkeys(setting.task for setting in found))
-        return sorted(found, key=lambda s: (tasks.index(s.task), s.splits, s.probe, s.features, amount(s.labelled)))
+        return sorted(found, key=lambda s: (tasks.index(s.task), s.splits, s.probe, amount(s.labelled)))
 
     @property
     def groups(self) -> list[list[Setting]]:
@@ -86,7 +85,7 @@ class Results:
 
     def cells_of(self, setting: Setting, arm: str | None = None) -> list[Row]:
         """The cells behind one setting (all splits, seeds and draws), of one arm or of all."""
-        same = ("task", "probe", "features", "labelled")
+        same = ("task", "probe", "labelled")
         return [
             cell for cell in self.cells
             if all(cell[name] == getattr(setting, name) for name in same) and arm in (None, cell["arm"])

@@ -80,10 +80,10 @@ def shares(labelled: str) -> str:
 
 
 def way(setting: Setting) -> str:
-    """How it was evaluated: `official split, linear probe on the embedding`."""
+    """How it was evaluated: `official split, linear probe`."""
     split = {"halves": "two halves", "folds": "five folds"}.get(setting.splits, f"{setting.splits} split")
     probe = {"linear": "linear probe", "finetune": "fine-tuning"}.get(setting.probe, setting.probe)
-    return f"{split}, {probe} on the {setting.features}"
+    return f"{split}, {probe}"
 
 
 def labels_said(setting: Setting) -> str:
@@ -290,7 +290,7 @@ def _find(index: Index, arm: str, column: Column) -> Row | None:
 def _short(setting: Setting, results: Results) -> str:
     """What tells the columns of one task apart."""
     same = [other for other in results.settings if other.task == setting.task]
-    names = [name for name in ("splits", "probe", "features") if len({getattr(other, name) for other in same}) > 1]
+    names = [name for name in ("splits", "probe") if len({getattr(other, name) for other in same}) > 1]
     return ", ".join([shares(setting.labelled), *(getattr(setting, name) for name in names)])
 
 
