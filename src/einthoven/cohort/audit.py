@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from einthoven.cohort import duplicates, limb, metadata, quality, splits
+from einthoven.cohort import duplicates, limb, metadata, near, quality, splits
 from einthoven.cohort.store import Cohort
 from einthoven.core import leads as lead_names
 from einthoven.core.errors import TaskError
@@ -26,6 +26,8 @@ MANY, SAME_SHARE = 20, 0.01
 
 SHOWN = 200
 """Keys that a finding lists; their number is always told."""
+
+_NEAR = "nearly equal recordings (median beat and samples correlate from 0.999 on)"
 
 Kind = Literal["leak", "damage", "warning"]
 
@@ -52,6 +54,7 @@ class Audit:
     labels: list[dict[str, Any]]
     identical: list[list[str]]
     same_beginning: list[list[str]]
+    near: list[list[str]]
     giveaways: list[dict[str, Any]] | None = field(default=None)
 
     @property
@@ -77,7 +80,8 @@ def audit(cohort: Cohort) -> Audit:
     constant = _constant(examined.leads)
     same = [live for group in same if len(live := [row for row in group if row not in constant]) > 1]
     parts, findings = _split(cohort)
-    findings += _leaks(cohort, parts, same, alike)
+    close = [list(pair) for pair in near.near_duplicates(cohort)]
+    findings += _leaks(cohort, parts, same, alike, close)
     amplitude = _amplitude(examined.leads)
     findings += _signals(cohort, examined, amplitude)
     try:
@@ -93,7 +97,8 @@ def audit(cohort: Cohort) -> Audit:
         findings=tuple(sorted(findings, key=lambda one: ("leak", "damage", "warning").index(one.kind))),
         kinds=_kinds(cohort), amplitude=amplitude, parts=_counts(cohort, parts),
         labels=_labels(cohort, parts.get("official")), identical=[[keys[row] for row in group] for group in same],
-        same_beginning=[[keys[row] for row in group] for group in alike], giveaways=giveaways,
+        same_beginning=[[keys[row] for row in group] for group in alike],
+        near=[[keys[row] for row in group] for group in close], giveaways=giveaways,
     )  # fmt: skip
 
 
@@ -118,13 +123,14 @@ def _split(cohort: Cohort) -> tuple[dict[str, np.ndarray], list[Finding]]:
 
 
 def _leaks(
-    cohort: Cohort, parts: dict[str, np.ndarray], same: list[list[int]], alike: list[list[int]]
+    cohort: Cohort, parts: dict[str, np.ndarray], same: list[list[int]], alike: list[list[int]], close: list[list[int]]
 ) -> list[Finding]:
     subject = cohort.index["subject_id"].to_numpy()
     findings = []
     apart = [group for group in same if len(set(subject[group])) > 1]
     findings.append(_groups("leak", "identical recordings under different persons", cohort, apart))
-    for what, groups in (("identical recordings", same), ("recordings with an equal first 5 s", alike)):
+    kinds = (("identical recordings", same), ("recordings with an equal first 5 s", alike), (_NEAR, close))
+    for what, groups in kinds:
         for split, part in parts.items():
             torn = [group for group in groups if len(set(part[group]) - {""}) > 1]
             findings.append(_groups("leak", f"{what} in different parts of {split}", cohort, torn))
@@ -133,6 +139,7 @@ def _leaks(
         findings.append(Finding("warning", f"persons: {stated}", 1))
     findings.append(_groups("warning", "identical recordings, joined in one person", cohort, same))
     findings.append(_groups("warning", "recordings with an equal first 5 s", cohort, alike))
+    findings.append(_groups("warning", _NEAR, cohort, close))
     return [finding for finding in findings if finding.count]
 
 

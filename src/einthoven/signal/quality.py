@@ -24,8 +24,9 @@ GOOD, LEAST_GRADE = 0.5, 0.5
 """Least score of a `good` recording; least share of the time that can be measured in one that is not `poor`."""
 LEAD_POOR, SECOND_POOR = 0.10, 0.10
 """Leads and seconds with a lower grade are not measured."""
-LEAST_SECONDS, LEAST_SHARE = 2.0, 0.05
-"""A lead is measured if so many of its seconds, and this share of them, are not poor."""
+LEAST_SECONDS, LEAST_SHARE, HALF = 2.0, 0.05, 0.5
+"""A lead is measured if so many of its seconds, and this share of them, are not poor; a poor lead, if half of them are
+not: it may be noisy for a while only."""
 _MOST_LOGIT = 8.0
 _OFTEN, _OFF = 0.05, "flat or missing"
 OFF_SHARE = 0.5
@@ -55,7 +56,7 @@ class Quality:
         fine = (self.second >= SECOND_POOR).sum(axis=1)
         seconds = self.second.shape[1]
         least = np.minimum(np.maximum(LEAST_SECONDS, LEAST_SHARE * seconds), max(1, 0.5 * seconds))
-        return (fine >= least) & (self.lead >= LEAD_POOR)
+        return (fine >= least) & ((self.lead >= LEAD_POOR) | (fine >= HALF * seconds))
 
     @property
     def grade(self) -> float:
