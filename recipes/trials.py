@@ -1,4 +1,4 @@
-"""Four short trials an arm, judged on the validation part only: where the augmentations and rates of the recipes come from.
+"""Four short trials an arm, judged on validation only: where the augmentations and rates of the recipes come from.
 
     python recipes/trials.py COHORT OUT [ARM ...]        about 3 minutes of one core a trial, 800 steps each
 
