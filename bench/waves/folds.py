@@ -38,6 +38,7 @@ CANDIDATES: tuple[tuple[dict[str, Any], ...], ...] = (
     tuple({"refined": share} for share in (0.5, 0.0, 1.0)),
     tuple({"steady": share} for share in ((0.5, 0.0, 0.5), (0.0, 0.0, 0.0), (0.5, 0.5, 0.5))),
     tuple({"astray": far} for far in ((0.024, 0.024, 0.048), (0.016, 0.016, 0.032), (9.0, 9.0, 9.0))),
+    tuple({"early": (0.15, share)} for share in (0.5, 0.3, 0.1)),
     tuple({"no_p": sure, "p_least": least} for least in (0.3, 0.2, 0.4, 0.5) for sure in (0.3, 0.2, 0.1, 0.5, 0.7)),
 )
 """Settings that are tried group by group; of equals the first is taken."""
@@ -98,20 +99,29 @@ def table(found: Delineation) -> dict[str, np.ndarray]:
     return out
 
 
-def judged(parts: list[Told], settings: Settings) -> float:
-    """How far from the goals, less is better: SDs in units of their goals, and half a point of F1 counts as a half."""
-    judge = score.Ludb()
-    for part in parts:
-        judge.add(part.record, table(part.found(settings)), part.start)
-    rows = [row for row in judge.figures()["points"] if (row["wave"], row["point"]) in GOAL_MS]
-    return float(np.mean([row["sd"] / GOAL_MS[row["wave"], row["point"]] + (100 - row["f1"]) for row in rows]))
+def judged(leads: list[Told], together: list[Told], settings: Settings) -> float:
+    """How far from the goals, less is better: SDs in units of their goals, and a point of F1 counts as a whole one.
+
+    Of QTDB, whose marks are of other hands, the SD within recordings counts.
+    """
+    ludb, qtdb = score.Ludb(), score.Qtdb()
+    for judge, parts in ((ludb, leads), (qtdb, together)):
+        for part in parts:
+            judge.add(part.record, table(part.found(settings)), part.start)
+    judged_by = ((ludb.figures()["points"], "sd"), (qtdb.figures()["fused"], "sd_within"))
+    return float(
+        np.nanmean([
+            row[spread] / goal + (100 - row["f1"])
+            for rows, spread in judged_by for row in rows if (goal := GOAL_MS.get((row["wave"], row["point"])))
+        ])
+    )  # fmt: skip
 
 
-def chosen(parts: list[Told]) -> Settings:
+def chosen(leads: list[Told], together: list[Told]) -> Settings:
     best = Settings()
     for group in CANDIDATES:
         tried = [replace(best, **change) for change in group]
-        best = tried[int(np.argmin([judged(parts, settings) for settings in tried]))]
+        best = tried[int(np.argmin([judged(leads, together, settings) for settings in tried]))]
     return best
 
 
@@ -120,8 +130,10 @@ def folds(weights: Path, data: Path) -> Iterator[tuple[int, Settings, list[Told]
         if not (weights / f"outer{fold}").is_dir():
             continue
         inner = weights / f"inner{fold}"
-        settings = chosen(told("ludb", (fold + 1) % 5, inner, data, "ludb")) if inner.is_dir() else Settings()
-        outer = weights / f"outer{fold}"
+        outer, following = weights / f"outer{fold}", (fold + 1) % 5
+        settings = Settings()
+        if inner.is_dir():
+            settings = chosen(*(told(name, following, inner, data, name) for name in ("ludb", "qtdb")))
         print(fold, settings, flush=True)
         yield fold, settings, told("ludb", fold, outer, data, "ludb"), told("qtdb", fold, outer, data, "qtdb")
 

@@ -166,10 +166,12 @@ def test_marks_are_in_samples_of_the_recording_at_any_rate(rate: float):
     assert got.beats is found_beats
 
 
-def test_no_p_is_the_mean_over_leads_and_time():
-    output = np.zeros((2, 100, 11), np.float32)
-    output[0, :, network.NO_P] = 4
+def test_no_p_is_the_mean_over_many_leads_and_of_two_the_one_that_shows_it_best():
+    output = np.zeros((8, 100, 11), np.float32)
+    output[:4, :, network.NO_P] = 4
     assert network.lacks_p(output) == pytest.approx(1 / (1 + np.exp(-2)))
+    assert network.lacks_p(output[3:5]) == pytest.approx(0.5)
+    assert network.lacks_p(output[:1]) == pytest.approx(1 / (1 + np.exp(-4)))
 
 
 def test_where_the_network_is_sure_that_there_is_no_p_none_is_reported():

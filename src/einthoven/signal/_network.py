@@ -172,8 +172,12 @@ def waves(slow_LN: np.ndarray, output_LNC: np.ndarray, beats: Beats, settings: S
 
 
 def lacks_p(output_LNC: np.ndarray) -> float:
-    """How sure the network is that the recording shows no P wave, 0 to 1: over all leads and time."""
-    return float(1 / (1 + np.exp(-output_LNC[..., NO_P].mean())))
+    """How sure the network is that the recording shows no P wave, 0 to 1.
+
+    The mean over many leads; of a few the one that shows it best, since one of two leads often shows none.
+    """
+    sure_L = output_LNC[..., NO_P].mean(axis=1)
+    return float(1 / (1 + np.exp(-(sure_L.mean() if len(sure_L) >= MANY else sure_L.min()))))
 
 
 @dataclass(frozen=True, eq=False)
