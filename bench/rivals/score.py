@@ -188,7 +188,8 @@ def observers(records: list[Record]) -> dict[str, Any]:
             reference = rules.points_of(_waves(record, "reference.waves.global"), record.rate)
             other = rules.points_of(second[0], record.rate)
             for k, wave in enumerate(WAVES):
-                scores[wave].append(rules.score_annotated(record.key, wave, reference, other[:, k]))
+                if np.isfinite(other[:, k]).any():  # the second one marked few P waves
+                    scores[wave].append(rules.score_annotated(record.key, wave, reference, other[:, k]))
     return {"records": len(scores["QRS"]), "points": [row for wave in WAVES for row in rules.waves_table(scores[wave])]}
 
 
