@@ -170,7 +170,7 @@ def _read(file: Path, mapping: Mapping) -> tuple[Record | EinthovenError, bool]:
         except EinthovenError as error:
             if error.reason == "range":
                 continue
-            return first, True
+            return error, True
         low, high = np.nanpercentile(record.signal, [0.5, 99.5], axis=1)
         swing = np.nanmedian(high - low)
         factor = np.float32(_SWING_MV / swing) if swing > 0 else np.float32(1)

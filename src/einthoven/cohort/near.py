@@ -19,7 +19,7 @@ from einthoven.core.leads import CHEST
 from einthoven.signal.beats import find
 from einthoven.signal.filters import bandpass
 from einthoven.signal.gaps import bridge
-from einthoven.signal.median import BEFORE, median_beat
+from einthoven.signal.median import median_beat
 from einthoven.signal.resampling import resample
 
 LEADS = ("I", "II", *CHEST)
@@ -27,8 +27,9 @@ LEADS = ("I", "II", *CHEST)
 COEFFICIENTS, COSINE, CORRELATION = 8, 0.999, 0.999
 SPAN = (0.25, 0.45)
 """Seconds before and after R that the signature tells."""
-RATE, BAND, SECONDS = 100.0, (0.7, 35.0), 30.0
-"""What pairs are compared at, and how much of the longer ones."""
+GRID_SECONDS = 0.004
+RATE, BAND, SECONDS, EDGE_SECONDS = 100.0, (0.7, 35.0), 30.0, 1.0
+"""What pairs are compared at, how much of the longer ones, and what is left out at either end, where filters guess."""
 MOST_PAIRS = 20_000
 """So many candidates are looked at, the likest first; of one-lead recordings there may be more."""
 _BLOCK = 2048
@@ -60,11 +61,14 @@ def _signature(cohort: Cohort, row: int) -> tuple[tuple[str, ...], np.ndarray] |
     rate = float(cohort.index["rate"][row])
     signal = _millivolts(cohort, row, rate)[[leads.index(lead) for lead in chosen]]
     with np.errstate(all="ignore"):
-        median = median_beat(signal, rate, find(signal, rate))
-    first, last = (round((BEFORE + side) * rate) for side in (-SPAN[0], SPAN[1]))
-    beat_LW = np.nan_to_num(median.signal[:, first:last])
-    if len(median) < 2 or beat_LW.shape[1] < 2 * COEFFICIENTS:
+        beats = find(signal, rate)
+        median = median_beat(signal, rate, beats)
+    if len(median) < 2:
         return None
+    # R lies between two samples, elsewhere at another rate or in a copy that begins elsewhere
+    part = float(np.median(beats.sample - np.rint(beats.sample)))
+    time = median.before + part + np.arange(-SPAN[0], SPAN[1], GRID_SECONDS) * rate
+    beat_LW = np.stack([np.interp(time, np.arange(len(lead)), lead) for lead in np.nan_to_num(median.signal)])
     # the constant term is the baseline's, and says nothing
     numbers = np.asarray(dct(beat_LW, axis=1, norm="ortho"))[:, 1 : COEFFICIENTS + 1].ravel()
     size = float(np.linalg.norm(numbers))
@@ -118,7 +122,9 @@ def _compared(cohort: Cohort, row: int, leads: list[int]) -> np.ndarray:
     valid = ~np.isnan(signal)
     signal = bridge(np.where(valid, signal, 0).astype(np.float32), valid)
     band = (BAND[0], min(BAND[1], 0.45 * rate))
-    return bandpass(resample(signal, rate, RATE) if rate != RATE else signal, RATE, band, 2).astype(np.float64)
+    out = bandpass(resample(signal, rate, RATE) if rate != RATE else signal, RATE, band, 2).astype(np.float64)
+    edge = round(EDGE_SECONDS * RATE)
+    return out[:, edge : out.shape[1] - edge]
 
 
 def _millivolts(cohort: Cohort, row: int, rate: float) -> np.ndarray:

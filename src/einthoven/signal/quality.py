@@ -129,6 +129,8 @@ def assess(
     second[off_LS > OFF_SHARE] = 0
     lead, off = _sigmoid(logit_L), off_LS.mean(axis=1)
     lead[off > 0.99] = 0
+    if not len(beats):
+        second[lead < LEAD_POOR] = 0
     score = float(_sigmoid(_logit(over_leads(seen.lead, logit_L), gates["record"])))
     scores = _indices.indices(signal_LT, rate, leads, beats) | {"beats_alike": float(np.max(seen.lead[:, 8]))}
     quality = Quality(tuple(leads), second, lead, off, score, "", (), scores)

@@ -1,0 +1,137 @@
+"""The whole analysis: bad input gives reasons and never an exception, long recordings give what short ones give."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+from einthoven.core.record import Record
+from einthoven.signal.analysis import analyse
+from einthoven.simulate import record
+
+SINUS = record("sinus", seed=3)
+RNG = np.random.default_rng(0)
+
+
+def at(x, rate=500.0, leads=SINUS.leads) -> Record:
+    return Record("x", leads[: len(x)], x, rate)
+
+
+def gap(leads=slice(None)) -> np.ndarray:
+    x = SINUS.signal.copy()
+    x[leads, 1500:3000] = np.nan
+    return x
+
+
+def test_below_fifty_hertz_nothing_is_measured():
+    found = analyse(at(SINUS.signal[:, ::12], 500 / 12))
+    assert {m.reason for m in found.measurements.values()} == {"sampling_rate"}
+    assert analyse(at(SINUS.signal[:, ::8], 62.5)).measurements["hr"].value is not None
+
+
+@pytest.mark.parametrize(
+    ("x", "rate", "reason"),
+    [
+        (np.full((12, 5000), 0.2), 500, "no_signal"),
+        (np.zeros((1, 3000)), 300, "no_signal"),
+        (np.where(np.arange(5000) == 7, 0.1, np.nan)[None].repeat(12, 0), 500, "no_signal"),
+        (RNG.normal(0, 0.3, (12, 5000)), 500, "poor_signal"),
+        (RNG.normal(0, 0.3, (1, 5000)), 500, "poor_signal"),
+        (np.cumsum(RNG.normal(0, 0.05, (12, 5000)), axis=1), 500, "poor_signal"),
+        (SINUS.signal[:, :200], 500, "no_beats"),
+        (np.sin(np.arange(5000) / 500 * 2 * np.pi * 1.2)[None], 500, "no_beats"),
+    ],
+    ids=["constant", "zero", "one sample", "noise", "noise of one lead", "random walk", "0.4 s", "sine"],
+)
+def test_what_holds_no_heartbeat_gives_a_reason_for_every_value(x, rate, reason):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = analyse(at(x, rate))
+    assert {m.reason for m in found.measurements.values()} == {reason}
+    assert {m.value for m in found.measurements.values()} == {None}
+    assert found.quality.verdict != "good"
+
+
+@pytest.mark.parametrize("samples", [1, 2, 3, 10, 100, 300, 500, 600, 750, 1000, 1500])
+@pytest.mark.parametrize("rate", [50.0, 100.0, 500.0])
+def test_recordings_of_any_length_and_rate_are_analysed_without_an_exception(samples, rate):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for x in (SINUS.signal[:, :samples], np.zeros((2, samples)), RNG.normal(size=(3, samples))):
+            analyse(at(x, rate))
+
+
+def test_fewer_than_two_beats_give_no_rate():
+    found = analyse(at(SINUS.signal[:, :450])).measurements
+    assert found["hr"].reason in ("too_few_beats", "no_beats")
+    assert {found[name].value for name in ("hr", "rr_mean", "pr", "qt", "rmssd")} == {None}
+
+
+def test_a_gap_in_all_leads_is_no_long_interval():
+    plain, torn = analyse(SINUS).measurements, analyse(at(gap())).measurements
+    assert torn["rr_max"].value < 1.05 * plain["rr_max"].value
+    assert torn["hr"].value == pytest.approx(plain["hr"].value, rel=0.02)
+    assert torn["qrs"].value == pytest.approx(plain["qrs"].value, abs=8)
+
+
+def test_a_gap_in_one_lead_costs_that_lead_beats_and_the_others_nothing():
+    plain, torn = analyse(SINUS).measurements, analyse(at(gap([6]))).measurements
+    assert torn["amp_r_V1"].n_beats < plain["amp_r_V1"].n_beats
+    assert torn["amp_r_V5"].n_beats == plain["amp_r_V5"].n_beats
+    assert torn["qt"].value == pytest.approx(plain["qt"].value, abs=8)
+
+
+def test_a_flat_lead_among_twelve_is_withheld_and_the_rest_is_measured():
+    x = SINUS.signal.copy()
+    x[7] = 0.3
+    plain, found = analyse(SINUS), analyse(at(x))
+    assert {m.reason for name, m in found.measurements.items() if name.endswith("_V2")} == {"lead_off"}
+    for name in ("hr", "pr", "qrs", "qt", "axis_qrs", "amp_r_V5"):
+        assert found.measurements[name].value == pytest.approx(plain.measurements[name].value, abs=10), name
+    assert found.quality.verdict == "usable"
+
+
+def test_one_lead_without_a_name_is_measured():
+    found = analyse(Record("x", ("unknown",), SINUS.signal[[1]], 500)).measurements
+    assert found["hr"].value == pytest.approx(64, abs=1)
+    assert found["axis_qrs"].reason == "missing_lead"
+
+
+def test_a_long_recording_gives_what_its_ten_seconds_give():
+    x = np.tile(SINUS.signal[:2, 40:4740], (1, 40))  # 376 s; whole beats, so that the seams are hardly seen
+    short, long = analyse(at(SINUS.signal[:2])), analyse(at(x))
+    beats = len(long.found.beats)
+    assert beats == pytest.approx(37.6 * short.measurements["hr_mean"].value / 6, abs=45)
+    assert np.diff(long.found.beats.sample).min() > 100  # none twice at the edges of windows
+    for name in ("hr", "pr", "qrs", "qt"):
+        assert long.measurements[name].value == pytest.approx(short.measurements[name].value, rel=0.03), name
+    assert long.quality.second.shape == (2, 376)
+
+
+def test_a_day_of_which_most_is_lead_off_is_measured_where_there_is_a_signal():
+    x = np.zeros((1, 500 * 600), np.float32)
+    x[:, : 500 * 100] = np.tile(SINUS.signal[[1]], (1, 10))
+    found = analyse(Record("x", ("II",), x, 500))
+    assert found.measurements["hr"].value == pytest.approx(64, abs=2)
+    assert found.found.beats.sample.max() < 500 * 101
+    assert found.quality.verdict == "poor"
+    assert found.quality.lost()[-1][1] == 600
+    assert any("83 % of the time" in cause for cause in found.quality.causes)
+
+
+def test_marks_and_values_do_not_depend_on_the_sampling_rate():
+    whole = analyse(record("sinus", seed=8, rate=1000, noise=0.3)).measurements
+    for rate in (250, 500):
+        found = analyse(record("sinus", seed=8, rate=rate, noise=0.3)).measurements
+        for name in ("pr", "qrs", "qt"):
+            assert found[name].value == pytest.approx(whole[name].value, abs=8), (name, rate)
+        assert found["hr"].value == pytest.approx(whole["hr"].value, rel=0.005)
+        assert found["amp_r_V5"].value == pytest.approx(whole["amp_r_V5"].value, rel=0.06)
+
+
+def test_the_same_recording_gives_the_same_analysis():
+    one, two = analyse(SINUS), analyse(SINUS)
+    assert one.measurements == two.measurements
+    np.testing.assert_array_equal(one.found.whole, two.found.whole)
