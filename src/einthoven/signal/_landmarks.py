@@ -76,3 +76,18 @@ def highest(height_RW: np.ndarray, low_R: np.ndarray, high_R: np.ndarray) -> np.
     time = np.arange(height_RW.shape[-1])
     inside = (time >= low_R[:, None]) & (time < np.maximum(high_R, low_R + 1)[:, None])
     return np.where(inside, height_RW, -np.inf).argmax(axis=1)
+
+
+def shift(mixed_KW: np.ndarray, usual_W: np.ndarray, peak: int, reach: int) -> tuple[np.ndarray, np.ndarray]:
+    """How far (K,) from `peak`, at most `reach` samples, each row has its largest wave like the usual one, and that
+    wave's size (K,) in units of the usual."""
+    low = max(peak - reach, 0)
+    piece = mixed_KW[:, low : peak + reach + 1] / max(float(usual_W[peak]), 1e-9)
+    place = piece.argmax(axis=1)
+    row = np.arange(len(piece))
+    size = piece[row, place]
+    left, right = np.maximum(place - 1, 0), np.minimum(place + 1, piece.shape[1] - 1)
+    bend = piece[row, left] - 2 * size + piece[row, right]
+    slope = 0.5 * (piece[row, right] - piece[row, left])
+    part = np.where((bend < 0) & (left < place) & (place < right), -slope / np.minimum(bend, -1e-9), 0.0)
+    return place + np.clip(part, -0.5, 0.5) + low - peak, size

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from einthoven.signal.filters import bandpass
+from einthoven.signal import spectrum
+from einthoven.signal.filters import bandpass_gain
 
 BAND = (0.5, 45.0)
 BEFORE, AFTER = 0.45, 0.70
@@ -24,14 +25,14 @@ MOST_KINDS = 4
 
 @dataclass(frozen=True, eq=False)
 class Stack:
-    """beat (K, L, W) float32 mV; kind (K,); template (C, L, W); spread (C, L) mV, the noise of one beat about its
-    template; count (C,) beats in each; before: index of R; rate in hertz; room (C,) seconds from R to the next beat's
-    QRS complex in most beats of the kind, and lead_in (C,) to R from the last beat's."""
+    """at (K,) samples of R; beat (K, L, W) float32 mV; kind (K,); template (C, L, W); count (C,) beats in each; before:
+    index of R; rate in hertz; room (C,) seconds from R to the next beat's QRS complex in most beats of the kind, and
+    lead_in (C,) to R from the last beat's."""
 
+    at: np.ndarray
     beat: np.ndarray
     kind: np.ndarray
     template: np.ndarray
-    spread: np.ndarray
     count: np.ndarray
     before: int
     rate: float
@@ -39,16 +40,24 @@ class Stack:
     lead_in: np.ndarray
 
 
-def working(signal_LT: np.ndarray, rate: float) -> tuple[np.ndarray, float, int]:
-    """The signal at some 250 Hz between 0.5 and 45 Hz, its rate, and how many samples make one of it."""
+def working(signal_LT: np.ndarray, rate: float) -> tuple[np.ndarray, float, float]:
+    """The signal at 170 to 375 Hz between 0.5 and 45 Hz, its rate, and at which sample its first one stands.
+
+    One transform filters and, below 170 Hz, fills in samples between.
+    """
     stride = max(1, round(rate / 250))
     length = signal_LT.shape[1] // stride * stride
     slow = signal_LT[:, :length]
     if stride > 1:
         slow = slow.reshape(-1, stride) @ np.full(stride, 1 / stride, np.float32)
-    slow_rate = rate / stride
     slow = slow.reshape(len(signal_LT), -1)
-    return bandpass(slow, slow_rate, (BAND[0], min(BAND[1], 0.45 * slow_rate)), 2), slow_rate, stride
+    rate_in = rate / stride
+    more = max(1, round(220 / rate_in))
+    laid = spectrum.ring(slow, round(spectrum.REACH_SECONDS * rate_in))
+    ring = laid.shape[-1]
+    gain = bandpass_gain(spectrum.frequencies(ring, rate_in), rate_in, (BAND[0], min(BAND[1], 0.45 * rate_in)), 2)
+    slow = spectrum.weigh(laid, gain, ring * more)[..., : slow.shape[-1] * more]
+    return slow, rate_in * more, (stride - 1) / 2
 
 
 def stack(slow: np.ndarray, rate: float, at: np.ndarray, label: np.ndarray, weight_L: np.ndarray) -> Stack:
@@ -58,7 +67,7 @@ def stack(slow: np.ndarray, rate: float, at: np.ndarray, label: np.ndarray, weig
     kind = _sort(beat, label, before, rate, weight_L)
     rr = np.diff(at) / rate
     following, preceding = np.append(rr, np.inf), np.append(np.inf, rr)
-    template, spread, count, room, lead_in = [], [], [], [], []
+    template, count, room, lead_in = [], [], [], []
     time = (np.arange(before + after) - before) / rate
     for c in range(kind.max() + 1 if len(kind) else 0):
         mine = kind == c
@@ -67,13 +76,11 @@ def stack(slow: np.ndarray, rate: float, at: np.ndarray, label: np.ndarray, weig
         seen = time < following[mine, None] - 0.1
         middle = _median(own, seen | ~seen.any(axis=0))
         template.append(middle)
-        rest = np.abs(own - middle)[..., : before + round(0.3 * rate)]
-        spread.append(1.48 * np.median(rest, axis=(0, 2)))
         count.append(mine.sum())
         room.append(np.median(np.minimum(following[mine], 3.0)))
         lead_in.append(np.median(np.minimum(preceding[mine], 3.0)))
     return Stack(
-        beat, kind, np.stack(template), np.stack(spread), np.array(count), before, rate, np.array(room),
+        at, beat, kind, np.stack(template), np.array(count), before, rate, np.array(room),
         np.array(lead_in),
     )  # fmt: skip
 

@@ -70,9 +70,9 @@ def _without_gaps(found: Delineation, missing: np.ndarray) -> Delineation:
     first = np.where(known, np.floor(lead[..., 0]), 0).astype(int).clip(0, last)
     stop = np.where(known, np.ceil(lead[..., 2]) + 1, 0).astype(int).clip(0, last + 1)
     row = np.arange(len(missing))[:, None]
-    torn: np.ndarray = so_far[row, stop] > so_far[row, first]
+    torn = np.greater(so_far[row, stop], so_far[row, first])
     lead[torn & known] = np.nan
-    shown: np.ndarray = np.isfinite(lead[..., 1]).any(axis=1)
+    shown = np.logical_or.reduce(np.isfinite(lead[..., 1]), axis=1)
     whole = np.where(shown[..., None], found.whole, np.nan)
     return replace(found, lead=lead, whole=whole, confidence=np.where(shown, found.confidence, 0.0))
 
