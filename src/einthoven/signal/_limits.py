@@ -155,7 +155,7 @@ def _qrs_side(slope: np.ndarray, first: int, last: int) -> dict[int, np.ndarray]
             high = core > 0.3 * most[..., None]
             edge = first + high.argmax(axis=-1) if step < 0 else last - 1 - high[..., ::-1].argmax(axis=-1)
             rows.append(_crossings(height, edge, most, step))
-        out[side] = _arranged(*rows, step)
+        out[side] = _arranged(rows[0], rows[1], step)
     return out
 
 
@@ -172,14 +172,15 @@ def _wave(signal: np.ndarray, bend: np.ndarray, peak: np.ndarray, rate: float, w
     for side, step in ((ON, -1), (OFF, 1)):
         parts = []
         for slope in slopes:
-            rows = []
+            rows: list[np.ndarray] = []
             for height, top in ((np.sqrt(np.square(slope).sum(axis=1)), peak), (np.abs(slope), own_peak)):
                 flat = height.reshape(-1, width)
-                steepest = look.highest(flat, *((top - reach, top + 1) if step < 0 else (top, top + reach)))
+                first, last = (top - reach, top + 1) if step < 0 else (top, top + reach)
+                steepest = look.highest(flat, first, last)
                 most = flat[np.arange(len(flat)), steepest]
                 shape = height.shape[:-1]
                 rows.append(_crossings(height, steepest.reshape(shape), most.reshape(shape), step))
-            parts.append(_arranged(*rows, step))
+            parts.append(_arranged(rows[0], rows[1], step))
         into.candidates[wave, side] = np.concatenate(parts, axis=2)
 
 

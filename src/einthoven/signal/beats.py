@@ -28,7 +28,7 @@ LEAST_SLOPE = 0.5
 """mV/s, root mean square over 90 ms: a QRS of some 30 microvolts; what is smaller in a lead does not count."""
 SHARE = 0.33
 """A beat reaches this share of the beats around it."""
-SHARE_BACK = 0.20
+SHARE_BACK = 0.27
 """In a pause of PAUSE running medians of the RR interval this much is enough."""
 PAUSE = 1.66
 CONTRAST = 2.2

@@ -26,6 +26,7 @@ P_LEAST, P_MOST, P_LIKE = 0.30, 3.0, 0.0
 """Sizes of a beat's P wave in units of the usual, and its least cosine with it."""
 P_EARLIEST = 0.36
 """Seconds before the QRS complex; earlier there is no P of it."""
+WIDE_SECONDS = 0.120
 LIVE_MV = 0.02
 """A lead that moves less than this shows nothing."""
 
@@ -47,6 +48,7 @@ def delineate(signal_LT: np.ndarray, rate: float, beats: Beats) -> Delineation:
     for wave in (QRS, T):
         lead_C, whole_C = limits.limits(places, wave, stack.before, slow_rate)
         lead[:, :, wave], whole[:, wave] = lead_C[stack.kind], whole_C[stack.kind]
+    beats = _labelled(beats, stack, (whole[:, QRS, OFF] - whole[:, QRS, ON]) / slow_rate)
     by, size[:, T] = _follow(stack, limits.rough(places, OFF), places.peak_C[T])
     lead[:, :, T] += T_FOLLOW * by[:, None, None]
     whole[:, T] += T_FOLLOW * by[:, None]
@@ -68,6 +70,15 @@ def delineate(signal_LT: np.ndarray, rate: float, beats: Beats) -> Delineation:
     whole = _inside(whole * (rate / slow_rate) + origin, last)
     confidence = np.isfinite(whole[..., PEAK]) * beats.confidence[:, None] * np.clip(size, 0, 1)
     return Delineation(beats, lead, whole, confidence, no_p, "classical")
+
+
+def _labelled(beats: Beats, stack: _templates.Stack, qrs_K: np.ndarray) -> Beats:
+    """The beats with `N` and `wide` by the duration of the QRS complex in seconds; most beats are not `V`."""
+    usual = (stack.kind == 0) & (stack.count[0] > 0.5 * len(beats))
+    label = np.where((beats.label == "V") & usual, "N", beats.label)
+    conducted = (label == "N") | (label == "wide")
+    label = np.where(conducted, np.where(qrs_K >= WIDE_SECONDS, "wide", "N"), label)
+    return Beats(beats.sample, label, beats.confidence)
 
 
 def _inside(marks: np.ndarray, last: int) -> np.ndarray:
