@@ -136,6 +136,10 @@ def test_a_program_that_does_not_install_is_said_so(tmp_path: Path, monkeypatch:
     python, why = programs.environment(nowhere)
     assert python is None
     assert why.startswith("did not install")
+    counted = {"ours": {"records": 3, "all": {"p_per_100": 12.0}}}
+    shares = table.markdown({"sets": {"ptbxl-pvc-all": counted, "ptbxl-af": counted}})
+    assert "| ours | together | 12.0 | 12.0 |" in shares
+    assert shares.index("ptbxl-af (3)") < shares.index("ptbxl-pvc-all (3)")
     about = {"nowhere": {"packages": ["x==1"], "licence": "none", "says": "", "why": why}}
     assert why in table.markdown({"programs": about})
 

@@ -91,7 +91,8 @@ def measure(figures: dict[str, Any], asked: argparse.Namespace) -> None:
                     about[program.name]["why"] = programs.run(program, python[program.name], what, given, folder)
         for who, folder in (*ways.items(), *((who, Path(folder) / name) for who, folder in made.items())):
             if folder.is_dir():
-                results.setdefault(name, {})[who] = _scored(name, records, folder)
+                key = f"{name}-all" if asked.all and name not in sets.WHOLE else name
+                results.setdefault(key, {})[who] = _scored(name, records, folder)
         if name == "qtdb":
             results.setdefault(name, {})["second cardiologist"] = score.observers([record for record, _ in records])
 

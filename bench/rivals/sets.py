@@ -33,6 +33,9 @@ AROUND_S = 10.0
 SAMPLED = 40
 _NO_SINUS = {"AFIB", "AFLT", "PACE", "SVTAC", "PSVT", "BIGU", "TRIGU", "SVARR"}
 
+WHOLE = ("ludb", "qtdb", "mitdb", "nstdb")
+"""Sets that are never sampled."""
+
 WHAT = {"mitdb": "beats", "nstdb": "beats"}
 """What a set asks for; all others ask for waves."""
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bench.rivals.programs import PROGRAMS
+from bench.rivals.sets import NAMES
 
 _POINTS = (("P", "on"), ("P", "off"), ("QRS", "on"), ("QRS", "off"), ("T", "on"), ("T", "off"))
 
@@ -136,7 +137,8 @@ def _beats(name: str, found: dict[str, Any]) -> str:
 
 
 def _shares(found: dict[str, Any]) -> str:
-    names = [name for name in found if found[name]]
+    whole = [f"{name}-all" for name in NAMES]
+    names = [name for pair in zip(NAMES, whole) for name in pair if found.get(name)]
     programs = list(dict.fromkeys(program for name in names for program, _ in _ordered(found[name])))
     rows = []
     for program in programs:
