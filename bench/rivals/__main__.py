@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
                 kept["sets"].setdefault(name, {}).update(found)
             kept["programs"].update(new["programs"])
             kept["machine"] = f"{platform.machine()}, Python {platform.python_version()}, one thread"
-            asked.figures.write_text(json.dumps(_plain(kept), indent=1, sort_keys=True) + "\n")
+            asked.figures.write_text(_lines(_plain(kept)))
     print(table.markdown(_read(asked.figures)))
     return 0
 
@@ -92,9 +92,27 @@ def measure(figures: dict[str, Any], asked: argparse.Namespace) -> None:
         for who, folder in (*ways.items(), *((who, Path(folder) / name) for who, folder in made.items())):
             if folder.is_dir():
                 key = f"{name}-all" if asked.all and name not in sets.WHOLE else name
-                results.setdefault(key, {})[who] = _scored(name, records, folder)
+                found = _scored(name, records, folder)
+                if who in python and who != "ours":  # nobody asks for a rival's figures lead by lead
+                    found = {part: one for part, one in found.items() if part not in ("leads", "conditions")}
+                results.setdefault(key, {})[who] = found
         if name == "qtdb":
             results.setdefault(name, {})["second cardiologist"] = score.observers([record for record, _ in records])
+
+
+def _lines(figures: dict[str, Any]) -> str:
+    """JSON with a line for each program of each set."""
+    parts = [f'"machine": {json.dumps(figures["machine"])}']
+    for kind, level in (("programs", figures["programs"]), ("sets", figures["sets"])):
+        rows = []
+        for name, one in sorted(level.items()):
+            if kind == "sets":
+                inner = ",\n  ".join(f"{json.dumps(who)}: {json.dumps(it)}" for who, it in sorted(one.items()))
+                rows.append(f"{json.dumps(name)}: {{\n  {inner}}}")
+            else:
+                rows.append(f"{json.dumps(name)}: {json.dumps(one)}")
+        parts.append(f'"{kind}": {{\n ' + ",\n ".join(rows) + "}")
+    return "{" + ",\n".join(parts) + "}\n"
 
 
 def _found(program: str, name: str, every: bool) -> Path:
