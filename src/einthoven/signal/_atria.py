@@ -32,6 +32,8 @@ AROUND = 0.070
 SLOPE_SHARE = 0.15
 FEWEST = 3
 """Beats; with fewer nothing is said about the recording."""
+ISOLATED = (0.97, -0.75)
+"""Waves so alike, and so alone (log of the next largest), are P waves wherever they stand, as in Wenckebach's block."""
 FEATURES = (
     "alike", "mode2", "rate", "coherence_irregular", "coherence", "regular", "irregular", "aligned",
     "aligned_irregular", "alone", "scatter",
@@ -105,6 +107,8 @@ def find(
 def without_p(features: np.ndarray | None) -> float:
     """By how much the log odds that a recording has no P waves lie above the threshold; -inf where nothing is said."""
     if features is None:
+        return -np.inf
+    if features[FEATURES.index("aligned")] >= ISOLATED[0] and features[FEATURES.index("alone")] <= ISOLATED[1]:
         return -np.inf
     fitted = table()
     return float(fitted["weight"] @ ((features - fitted["mean"]) / fitted["spread"]) + fitted["bias"][0])
