@@ -8,6 +8,8 @@ seeds="0 1 2"
 
 einthoven prepare ptbxl "$data/ptbxl" "$runs/cohorts/ptbxl"
 einthoven prepare cinc2017 "$data/challenge2017" "$runs/cohorts/cinc2017"
+einthoven derive physiology "$runs/cohorts/ptbxl"
+einthoven derive physiology "$runs/cohorts/cinc2017"
 einthoven audit "$runs/cohorts/ptbxl" --out "$runs/audit-ptbxl.html"
 einthoven audit "$runs/cohorts/cinc2017" --out "$runs/audit-cinc2017.html"
 
@@ -22,6 +24,10 @@ einthoven pretrain recipes/simclr-one-lead.toml --out "$runs/simclr-one-lead" --
 # superclass: three seeds at 100 %, three draws at 10 % and 100 subjects
 einthoven evaluate "$runs"/simclr-ptbxl-{0,1,2} "$runs"/simclr-ptbxl-gain-{0,1,2} "$runs/cohorts/ptbxl" \
   --task ptbxl/superclass --labelled 1.0 --labelled 0.1 --labelled 100 --out "$runs/evaluation/superclass"
+# the networks that the line above trained from scratch on all labels, each with the measurements beside its embedding
+supervised=$(grep -l "^labelled = 1.0" "$runs"/evaluation/superclass/runs/*/recipe.toml | xargs -n1 dirname)
+einthoven evaluate $supervised "$runs/cohorts/ptbxl" --task ptbxl/superclass --features embedding+measurements \
+  --out "$runs/evaluation/superclass"
 # the other five tasks and Challenge 2017: one seed, everything labelled
 einthoven evaluate "$runs/simclr-ptbxl-0" "$runs/cohorts/ptbxl" --out "$runs/evaluation/tasks" \
   --task ptbxl/all --task ptbxl/diagnostic --task ptbxl/subclass --task ptbxl/form --task ptbxl/rhythm
