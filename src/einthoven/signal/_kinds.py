@@ -66,3 +66,16 @@ def spikes(signal: np.ndarray, rate: float) -> np.ndarray:
     sharp = bend.max(axis=0)
     high = max(0.25, 8 * float(np.partition(sharp, int(0.97 * len(sharp)))[int(0.97 * len(sharp))]))
     return np.flatnonzero(sharp > high) + step
+
+
+def without_spikes(signal: np.ndarray, rate: float) -> np.ndarray:
+    """The signal with a straight line over each pacing spike, from 2 ms before it to 6 ms after."""
+    near = np.zeros(signal.shape[1], bool)
+    found = spikes(signal, rate)
+    for offset in range(-round(0.002 * rate), round(0.006 * rate) + 1):
+        near[np.clip(found + offset, 0, signal.shape[1] - 1)] = True
+    there, gone = np.flatnonzero(~near), np.flatnonzero(near)
+    out = signal.copy()
+    for row in out:
+        row[gone] = np.interp(gone, there, row[there])
+    return out

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from einthoven.signal import _atria, _templates
+from einthoven.signal import _atria, _kinds, _templates
 from einthoven.signal import _landmarks as look
 from einthoven.signal import _limits as limits
 from einthoven.signal.marks import Beats, Delineation
@@ -26,7 +26,9 @@ P_LEAST, P_MOST, P_LIKE = 0.30, 3.0, 0.0
 """Sizes of a beat's P wave in units of the usual, and its least cosine with it."""
 P_EARLIEST = 0.36
 """Seconds before the QRS complex; earlier there is no P of it."""
-WIDE_SECONDS = 0.120
+WIDE_SECONDS, WIDER_SECONDS, EARLY = 0.120, 0.025, 0.9
+"""A wide QRS complex; by how much a ventricular one is wider than the conducted ones; and its RR interval in units of
+theirs at most."""
 LIVE_MV = 0.02
 """A lead that moves less than this shows nothing."""
 
@@ -38,6 +40,8 @@ def delineate(signal_LT: np.ndarray, rate: float, beats: Beats) -> Delineation:
         signal_LT: millivolts, (leads, samples) float32, no NaN.
         beats: R peaks in samples of `signal_LT`.
     """
+    if (beats.label == "paced").any():
+        signal_LT = _kinds.without_spikes(signal_LT, rate)
     slow, slow_rate, origin = _templates.working(signal_LT, rate)
     live_L = np.ptp(slow, axis=1) > LIVE_MV
     at = (beats.sample - origin) * (slow_rate / rate)
@@ -45,10 +49,13 @@ def delineate(signal_LT: np.ndarray, rate: float, beats: Beats) -> Delineation:
     shape = len(at), len(slow)
     lead, whole, size = np.full((*shape, 3, 3), np.nan), np.full((len(at), 3, 3), np.nan), np.ones((len(at), 3))
     places = limits.ventricular(stack.template, stack.before, slow_rate, stack.room, stack.lead_in)
+    qrs_C = np.zeros(len(stack.count))
     for wave in (QRS, T):
         lead_C, whole_C = limits.limits(places, wave, stack.before, slow_rate)
+        if wave == QRS:
+            qrs_C = whole_C[:, OFF] - whole_C[:, ON]
         lead[:, :, wave], whole[:, wave] = lead_C[stack.kind], whole_C[stack.kind]
-    beats = _labelled(beats, stack, (whole[:, QRS, OFF] - whole[:, QRS, ON]) / slow_rate)
+    beats = _labelled(beats, stack, qrs_C / slow_rate)
     by, size[:, T] = _follow(stack, limits.rough(places, OFF), places.peak_C[T])
     lead[:, :, T] += T_FOLLOW * by[:, None, None]
     whole[:, T] += T_FOLLOW * by[:, None]
@@ -72,12 +79,21 @@ def delineate(signal_LT: np.ndarray, rate: float, beats: Beats) -> Delineation:
     return Delineation(beats, lead, whole, confidence, no_p, "classical")
 
 
-def _labelled(beats: Beats, stack: _templates.Stack, qrs_K: np.ndarray) -> Beats:
-    """The beats with `N` and `wide` by the duration of the QRS complex in seconds; most beats are not `V`."""
-    usual = (stack.kind == 0) & (stack.count[0] > 0.5 * len(beats))
-    label = np.where((beats.label == "V") & usual, "N", beats.label)
-    conducted = (label == "N") | (label == "wide")
-    label = np.where(conducted, np.where(qrs_K >= WIDE_SECONDS, "wide", "N"), label)
+def _labelled(beats: Beats, stack: _templates.Stack, qrs_C: np.ndarray) -> Beats:
+    """The beats with labels by the QRS duration (seconds) of their kind.
+
+    The narrowest kind that has a quarter of the beats is the conducted one; a kind that is wide, wider than that and
+    comes early is ventricular, and what was taken for ventricular but looks like the conducted kind is not.
+    """
+    own = np.flatnonzero(stack.count >= max(2, 0.25 * len(beats)))
+    usual = own[qrs_C[own].argmin()] if len(own) else 0
+    wide_C = qrs_C >= WIDE_SECONDS
+    early_C = stack.lead_in < EARLY * stack.lead_in[usual]
+    ventricular_C = wide_C & (qrs_C > qrs_C[usual] + WIDER_SECONDS) & early_C
+    found = np.where((stack.kind == usual) & (beats.label == "V"), "N", beats.label)
+    found = np.where(ventricular_C[stack.kind] & (found != "paced"), "V", found)
+    conducted = (found == "N") | (found == "wide")
+    label = np.where(conducted, np.where(wide_C[stack.kind], "wide", "N"), found)
     return Beats(beats.sample, label, beats.confidence)
 
 
@@ -96,7 +112,14 @@ def _atria_of(stack: _templates.Stack, on_K: np.ndarray, t_off_K: np.ndarray, be
     after_t = np.append(0, t_off_K[:-1] - apart) + stack.before
     start = np.maximum(on_K - P_EARLIEST * rate, np.nan_to_num(after_t, nan=0.0))
     start = np.clip(np.minimum(start, on_K - 0.15 * rate), 0, None).round()
-    return _atria.find(held, start, on_K, beats.label != "V", rate, apart / rate)
+    usable = beats.label != "V"
+    return _atria.find(held, start, on_K, usable, rate, _atrial_intervals(stack.at / rate, usable))
+
+
+def _atrial_intervals(time_K: np.ndarray, usable_K: np.ndarray) -> np.ndarray:
+    """Seconds between the beats that are not ventricular; an interval with a ventricular beat in it counts as two."""
+    rows = np.flatnonzero(usable_K)
+    return np.diff(time_K[rows]) / np.diff(rows)
 
 
 def _follow(stack: _templates.Stack, off_C: np.ndarray, peak_C: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
