@@ -36,7 +36,9 @@ def outermost(limit_CL: np.ndarray, size_CL: np.ndarray, wave: int, first: bool)
     extreme = value[:, 0]
     if value.shape[1] > AGREE:
         ahead = value[:, AGREE - 1 :]
-        together = np.where(ahead - value[:, : ahead.shape[1]] <= AGREE_MS[wave], value[:, : ahead.shape[1]], np.inf)
+        with np.errstate(invalid="ignore"):  # beyond the last lead
+            near = ahead - value[:, : ahead.shape[1]] <= AGREE_MS[wave]
+        together = np.where(near, value[:, : ahead.shape[1]], np.inf)
         agreed = together.min(axis=1)
         extreme = np.where((count > AGREE) & np.isfinite(agreed), agreed, np.where(count > AGREE, middle, extreme))
     return sign * np.where(np.isfinite(extreme), extreme, np.nan)
