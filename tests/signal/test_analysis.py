@@ -135,3 +135,39 @@ def test_the_same_recording_gives_the_same_analysis():
     one, two = analyse(SINUS), analyse(SINUS)
     assert one.measurements == two.measurements
     np.testing.assert_array_equal(one.found.whole, two.found.whole)
+
+
+def test_a_withheld_lead_hides_no_pacing_spikes():
+    ecg = record("paced", seed=1)
+    x = ecg.signal.copy()
+    x[7] = 0.3
+    plain, found = analyse(ecg).measurements["pacing"], analyse(at(x)).measurements["pacing"]
+    assert (found.value, found.value > 5) == (plain.value, True)
+
+
+@pytest.mark.parametrize("lead", [0, 1])
+def test_a_noisy_or_lost_limb_lead_is_no_cable_on_the_right_leg(lead):
+    for spoilt in (RNG.normal(0, 0.5, 5000), np.full(5000, np.nan)):
+        x = SINUS.signal.copy()
+        x[lead] = spoilt
+        assert (analyse(at(x)).reversal.limb, analyse(at(x)).reversal.checked) == ("", False)
+    x = SINUS.signal.copy()
+    x[lead] = RNG.normal(0, 0.002, 5000)
+    assert "R" in analyse(at(x)).reversal.limb
+
+
+def test_a_lead_that_is_withheld_is_the_reason():
+    x = SINUS.signal.copy()
+    for lead in ("V1", "V5"):
+        x[SINUS.leads.index(lead)] = 0
+    found, two = analyse(at(x)).measurements, analyse(at(SINUS.signal[[1]], leads=("II",))).measurements
+    assert found["f_wave_index"].reason == "lead_off"
+    assert found["t_peak_end"].value == pytest.approx(two["t_peak_end"].value, abs=15)
+
+
+def test_swapped_cables_are_told_of_a_long_recording_by_most_of_its_windows():
+    x = np.tile(SINUS.signal, (1, 10))
+    one, two = x[:2, 17500:].copy()
+    x[0, 17500:], x[1, 17500:] = -one, two - one  # RA-LA from 35 s on
+    assert analyse(at(SINUS.signal)).reversal.limb == ""
+    assert analyse(at(x)).reversal.limb == "RA-LA"

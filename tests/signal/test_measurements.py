@@ -8,9 +8,11 @@ import pytest
 from einthoven.core.leads import STANDARD
 from einthoven.core.record import Record
 from einthoven.signal import _rhythm
+from einthoven.signal._pacing import spikes
 from einthoven.signal._quantities import AMPLITUDES, LIMITS, ONE_NUMBER, UNITS
+from einthoven.signal.formulae import axis_degrees, corrected
 from einthoven.signal.marks import Beats, Delineation
-from einthoven.signal.measurements import axis_degrees, corrected, measure
+from einthoven.signal.measurements import CORNELL_WOMEN_MV, measure
 from einthoven.simulate import KINDS, record
 from tests.signal.given import told, truth
 
@@ -160,7 +162,7 @@ def test_one_lead_gives_what_one_lead_allows():
     found = of(ecg)
     assert {name for name, m in found.items() if m.reason == "missing_lead"} == {
         "axis_p", "axis_qrs", "axis_t", "qrs_t_angle", "sokolow_lyon", "sokolow_lyon_product", "cornell",
-        "cornell_product", "ptf_v1", "f_wave_index",
+        "cornell_product", "cornell_product_women", "ptf_v1", "f_wave_index",
     }  # fmt: skip
     assert found["pr"].value is not None
     assert len(found) == len(ONE_NUMBER) + len(AMPLITUDES)
@@ -219,3 +221,47 @@ def test_scaling_scales_amplitudes_and_nothing_else():
     assert double["amp_r_V5"].value == pytest.approx(2 * plain["amp_r_V5"].value, rel=1e-4)
     assert double["axis_qrs"].value == pytest.approx(plain["axis_qrs"].value, abs=0.01)
     assert double["qt"].value == plain["qt"].value
+
+
+def test_products_are_voltages_times_the_qrs_and_women_get_their_addition():
+    found = {name: m.value for name, m in of(record("lvh", seed=2, noise=0)).items()}
+    assert found["sokolow_lyon_product"] == pytest.approx(found["sokolow_lyon"] * found["qrs"], rel=1e-5)
+    assert found["cornell_product"] == pytest.approx(found["cornell"] * found["qrs"], rel=1e-5)
+    more = found["cornell_product_women"] - found["cornell_product"]  # mV ms
+    assert more == pytest.approx(0.8 * found["qrs"], rel=1e-5)
+    assert CORNELL_WOMEN_MV == 0.8
+
+
+def test_a_lost_lead_hides_no_spikes_and_the_edge_of_a_gap_is_none():
+    ecg = record("paced", seed=1)
+    plain = spikes(ecg.signal, ecg.rate, truth(ecg))
+    lost = ecg.signal.copy()
+    lost[7] = np.nan
+    assert len(plain) > 5
+    assert spikes(lost, ecg.rate, truth(ecg)) == plain
+    sinus = record("sinus", seed=1, noise=0)
+    torn = sinus.signal + 5
+    torn[3, 2000:2600] = np.nan
+    assert spikes(torn, sinus.rate, truth(sinus)) == []
+
+
+def test_peak_to_end_of_t_is_that_of_another_lead_where_the_first_is_not_there():
+    ecg = record("sinus", seed=3, noise=0)
+    five, two = (measured(ecg, [ecg.leads.index(lead)]) for lead in ("V5", "II"))
+    both = measured(ecg, [ecg.leads.index(lead) for lead in ("II", "V5")])
+    assert (both.value, five.value is None, two.value is None) == (five.value, False, False)
+    assert measured(ecg, [ecg.leads.index("I"), ecg.leads.index("V1")]).reason == "missing_lead"
+
+
+def measured(ecg: Record, rows: list[int]):
+    marks = truth(ecg)
+    some = Delineation(marks.beats, marks.lead[:, rows], marks.whole, marks.confidence, "", "truth")
+    return measure(ecg.signal[rows], ecg.rate, [ecg.leads[row] for row in rows], some)["t_peak_end"]
+
+
+def test_a_t_wave_that_a_beats_window_cuts_has_no_area():
+    marks = beats_at(np.arange(1, 8) * 2.0)
+    marks.whole[:, 2] = marks.whole[:, 1, :1] + np.array([300, 340, 380])  # ends 760 ms after QRS onset
+    marks.lead[:, 0] = marks.whole
+    found = measure(np.ones((1, 8000)), 500, ["II"], marks)
+    assert found["amp_t_II"].value is None

@@ -88,7 +88,7 @@ def test_a_flat_run_is_found_to_the_sample():
 def test_indices_of_pure_tones_are_what_they_must_be():
     t = np.arange(5000) / 500
     x = (0.3 * np.sin(2 * np.pi * 10 * t) + 0.05 * np.sin(2 * np.pi * 50 * t)).astype(np.float32)[None]
-    found = _indices.indices(x, 500, ["II"], NONE)
+    found = _indices.indices(x, 500, ["II"])
     assert found["mains_uv"] == pytest.approx(50 / np.sqrt(2), rel=0.01)
     assert found["p_sqi"] == pytest.approx(1, abs=0.01)
     assert found["bas_sqi"] == pytest.approx(1, abs=0.01)

@@ -11,12 +11,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from einthoven.core.leads import LIMB, pick
-from einthoven.signal.marks import Beats
 
 LEAST_MV = 0.05
 
 
-def indices(signal_LT: np.ndarray, rate: float, leads: Sequence[str], beats: Beats) -> dict[str, float]:
+def indices(signal_LT: np.ndarray, rate: float, leads: Sequence[str]) -> dict[str, float]:
     """What can be computed of: mains_uv (root mean square of 50 or 60 Hz in microvolts, whichever is more), mains_ratio
     (its power over the neighbours'), baseline_mv (below 0.5 Hz, root mean square), bas_sqi, p_sqi, k_sqi, einthoven."""
     out: dict[str, float] = {}

@@ -5,6 +5,9 @@ Letters: L leads, T samples, K beats, W samples of a window.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
 from einthoven.signal import _kinds
@@ -20,14 +23,30 @@ _QRS_T = (0.12, 0.45)
 F_BAND, ALL_BAND = (4.0, 10.0), (0.5, 30.0)
 
 
+@dataclass(frozen=True)
+class More:
+    """What is measured of a window and not of a beat. f_wave: index and its weight in beats. spikes: seconds."""
+
+    f_wave: tuple[float, int]
+    spikes: tuple[float, ...]
+
+
+def more_of(signal_LT: np.ndarray, rate: float, leads: Sequence[str], found: Delineation, median: MedianBeat) -> More:
+    """What is measured of a recording, or of a window of a long one, and not of each beat."""
+    chest = list(leads).index("V1") if "V1" in leads else -1
+    index = f_wave(signal_LT[chest], rate, found.beats, median, chest) if chest >= 0 else np.nan
+    return More((index, len(found.beats)), tuple(spikes(signal_LT, rate, found)))
+
+
 def spikes(signal_LT: np.ndarray, rate: float, found: Delineation) -> list[float]:
     """Times of pacing spikes in seconds; none where the sampling rate cannot show them."""
     if rate < SLOWEST_HZ or not len(found.beats) or signal_LT.shape[1] < rate:
         return []
     at = _kinds.spikes(np.nan_to_num(signal_LT), rate) / rate
-    lost = np.isnan(signal_LT).any(axis=0)
-    if lost.any():  # the edge of a gap is no spike
-        near = np.convolve(lost, np.ones(2 * round(0.02 * rate) + 1), "same") > 0.5
+    lost_LT = np.isnan(signal_LT)
+    edge = np.append(False, (lost_LT[:, 1:] != lost_LT[:, :-1]).any(axis=0))
+    if edge.any():  # the edge of a gap is no spike; a lead that is lost throughout has none
+        near = np.convolve(edge, np.ones(2 * round(0.02 * rate) + 1), "same") > 0.5
         at = at[~near[np.rint(at * rate).astype(int)]]
     return at[np.diff(at, prepend=-np.inf) > _ONE_SPIKE].tolist()
 

@@ -134,7 +134,8 @@ def _areas(
     shape = (count, leads, 3)
     area, high, low = (np.full(shape, np.nan, np.float32) for _ in range(3))
     for wave in range(3):
-        known = np.flatnonzero(inside[:, wave].any(axis=1) & (limits[:, wave, ON] >= 0))
+        whole = (limits[:, wave, ON] >= 0) & (limits[:, wave, OFF] <= width - 1)
+        known = np.flatnonzero(inside[:, wave].any(axis=1) & whole)
         if not len(known):
             continue
         mine = inside[known, wave]

@@ -28,7 +28,7 @@ UNITS: dict[str, str] = {
     "hr": "1/min", "hr_mean": "1/min", "rr_cv": "1", "pnn50": "%",
     **dict.fromkeys(_MS, "ms"), **dict.fromkeys((*AXES, "qrs_t_angle"), "deg"),
     **dict.fromkeys((*DEFLECTIONS, *ST_NAMES, "sokolow_lyon", "cornell"), "mV"), "st_slope": "mV/s",
-    **dict.fromkeys(("sokolow_lyon_product", "cornell_product", "ptf_v1"), "mV ms"),
+    **dict.fromkeys(("sokolow_lyon_product", "cornell_product", "cornell_product_women", "ptf_v1"), "mV ms"),
     **dict.fromkeys(("beat_corr_mean", "beat_corr_min", "p_present_share", "f_wave_index"), "1"),
     **dict.fromkeys(("ectopy_share", "ectopy_share_narrow", "ectopy_share_wide"), "1"), "regularity": "label",
     **dict.fromkeys(("pacing", "pacing_ventricular", "pacing_atrial"), "count"),
@@ -47,8 +47,8 @@ ONE_NUMBER: tuple[str, ...] = (
     "hr", "hr_mean", "rr_mean", "rr_sd", "rr_min", "rr_max", "rr_cv", "rmssd", "pnn50", "regularity", "p_duration",
     "pr", "qrs", "qt", "jt", "t_duration", "qtc_bazett", "qtc_fridericia", "qtc_framingham", "qtc_hodges", "t_peak_end",
     "axis_p", "axis_qrs", "axis_t", "qrs_t_angle", "sokolow_lyon", "sokolow_lyon_product", "cornell", "cornell_product",
-    "ptf_v1", "beat_corr_mean", "beat_corr_min", "ectopy_share", "ectopy_share_narrow", "ectopy_share_wide",
-    "p_present_share", "f_wave_index", "pacing", "pacing_ventricular", "pacing_atrial",
+    "cornell_product_women", "ptf_v1", "beat_corr_mean", "beat_corr_min", "ectopy_share", "ectopy_share_narrow",
+    "ectopy_share_wide", "p_present_share", "f_wave_index", "pacing", "pacing_ventricular", "pacing_atrial",
 )  # fmt: skip
 """Measured once a recording."""
 

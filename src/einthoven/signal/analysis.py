@@ -7,6 +7,7 @@ assessed first, and leads that are of no use are left out before waves are sough
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -16,9 +17,10 @@ import numpy as np
 from einthoven.core.record import Record
 from einthoven.signal import beats as rhythm
 from einthoven.signal import quality, reversal, waves
+from einthoven.signal._pacing import More, more_of
 from einthoven.signal._perbeat import PerBeat, per_beat
 from einthoven.signal.marks import Beats, Delineation
-from einthoven.signal.measurements import SLOWEST_HZ, Measurement, More, more_of, summarise
+from einthoven.signal.measurements import SLOWEST_HZ, Measurement, summarise
 from einthoven.signal.median import median_beat
 from einthoven.signal.quality import Quality
 from einthoven.signal.reversal import Reversal
@@ -106,7 +108,8 @@ def _part(
         found = waves.delineate(window, rate, leads, near)
     median = median_beat(window, rate, found.beats)
     table, more = per_beat(window, rate, found, median.corr), more_of(window, rate, leads, found, median)
-    flags = reversal.suspect(median, rate, leads)
+    seen = median if usable.all() else median_beat(signal[:, first:last], rate, found.beats)  # with the flat leads
+    flags = reversal.suspect(seen, rate, leads, usable)
     if first == start and last == stop:
         return _Part(found, graded, table, more, flags)
     at = found.beats.sample + first
@@ -155,6 +158,8 @@ def _joined(parts: Sequence[_Part], spans: Sequence[tuple[int, int, int, int]], 
     total = sum(n for _, n in weights)
     index = sum(value * n for value, n in weights) / total if total else np.nan
     more = More((index, total), tuple(time for part in parts for time in part.more.spikes))
-    flags = next((part.reversal for part in parts if part.reversal.checked), parts[0].reversal)
+    checked = [part.reversal for part in parts if part.reversal.checked]
+    often = Counter((flags.limb, flags.chest) for flags in checked)
+    flags = max(checked, key=lambda flags: often[flags.limb, flags.chest], default=parts[0].reversal)
     graded = quality.join([part.quality for part in parts], seconds)
     return _Part(whole, graded, PerBeat.join([part.table for part in parts]), more, flags)

@@ -15,18 +15,12 @@ import numpy as np
 from einthoven.core.leads import pick
 from einthoven.signal import _pacing, _rhythm
 from einthoven.signal._order import median_known, quantiles_known
+from einthoven.signal._pacing import More, more_of
 from einthoven.signal._perbeat import OFF, ON, PEAK, QRS, P, PerBeat, T, per_beat
-from einthoven.signal._quantities import (
-    AMPLITUDES,
-    AXES,
-    INTERVALS,
-    LIMITS,
-    ONE_NUMBER,
-    UNITS,
-    per_lead,
-)  # fmt: skip
+from einthoven.signal._quantities import AMPLITUDES, AXES, INTERVALS, LIMITS, ONE_NUMBER, UNITS, per_lead
+from einthoven.signal.formulae import axis_degrees, corrected, folded
 from einthoven.signal.marks import Delineation
-from einthoven.signal.median import MedianBeat, median_beat
+from einthoven.signal.median import median_beat
 from einthoven.signal.quality import Quality
 
 SLOWEST_HZ = 50.0
@@ -35,6 +29,10 @@ LEAST_PAIRS = {"rmssd": 5, "pnn50": 20}
 QTC_RATES, ST_RATE = (40.0, 130.0), 120.0
 _FEW, _SHARE = 2, 1 / 3
 """An interval rests on two beats at least, and on a third of the beats that it could be measured in."""
+_ABSENT = {"p_duration": "no_p_wave", "pr": "no_p_wave", "ptf_v1": "no_p_wave", "qrs": "too_few_beats"}
+"""What too few beats have for an interval; without T wave the others end nowhere."""
+CORNELL_WOMEN_MV = 0.8
+"""Added to the Cornell voltage of women before it is multiplied (physiology.md 3)."""
 _UNSTEADY_MS = 100.0
 """A PR whose middle half is wider than this belongs to no fixed conduction."""
 
@@ -82,21 +80,6 @@ def measure(
     table = per_beat(signal_LT, rate, found, median.corr)
     more = more_of(signal_LT, rate, leads, found, median)
     return summarise(table, more, rate, leads, found.no_p, quality, units=units)
-
-
-@dataclass(frozen=True)
-class More:
-    """What is measured of a window and not of a beat. f_wave: index and its weight in beats. spikes: seconds."""
-
-    f_wave: tuple[float, int]
-    spikes: tuple[float, ...]
-
-
-def more_of(signal_LT: np.ndarray, rate: float, leads: Sequence[str], found: Delineation, median: MedianBeat) -> More:
-    """What is measured of a recording, or of a window of a long one, and not of each beat."""
-    chest = list(leads).index("V1") if "V1" in leads else -1
-    index = _pacing.f_wave(signal_LT[chest], rate, found.beats, median, chest) if chest >= 0 else np.nan
-    return More((index, len(found.beats)), tuple(_pacing.spikes(signal_LT, rate, found)))
 
 
 def summarise(
@@ -175,7 +158,7 @@ class _Summary:
     ) -> None:  # fmt: skip
         kind = name if name in UNITS else name.rpartition("_")[0]
         reason = self.why or reason
-        if not reason and (value is None or value != value):
+        if not reason and (value is None or not (isinstance(value, str) or np.isfinite(value))):
             reason = "too_few_beats"
         if not reason and kind in LIMITS and not isinstance(value, str) and value is not None:
             low, high = LIMITS[kind]
@@ -241,11 +224,14 @@ class _Summary:
             self._put("jt", None, 0, 0, self.found["qt"].reason or self.found["qrs"].reason)
         if (spread := self.found["pr"].spread) is not None and spread > _UNSTEADY_MS:
             self._put("pr", None, 0, 0, "varies")
-        lead = next((i for i, name in enumerate(self.leads) if name == "V5"), None)
-        lead = next((i for i, name in enumerate(self.leads) if name == "II"), 0) if lead is None else lead
-        mine = self.table.lead[self.rows, lead, T].astype(float)
-        one = len(self.leads) == 1 or self.leads[lead] in ("V5", "II")
-        self._over_beats("t_peak_end", mine[:, OFF] - mine[:, PEAK], conf[:, T], "" if one else "missing_lead")
+        leads = [self.leads.index(name) for name in ("V5", "II") if name in self.leads]
+        leads = leads or ([0] if len(self.leads) == 1 else [])
+        if not leads:
+            return self._put("t_peak_end", None, 0, 0, "missing_lead")
+        lead = next((i for i in leads if not self.lead_reason[i]), leads[0])
+        mine = np.where(self.fine_KL[self.rows, lead, None], self.table.lead[self.rows, lead, T], np.nan).astype(float)
+        self._over_beats("t_peak_end", mine[:, OFF] - mine[:, PEAK], conf[:, T], self.lead_reason[lead])
+        return None
 
     def _why_interval(self, name: str) -> str:
         if name in ("p_duration", "pr") and (self.no_p or self.kind in ("paced", "V")):
@@ -258,9 +244,7 @@ class _Summary:
         n = int(known.sum())
         enough = n >= min(_FEW, len(each_K)) and n >= _SHARE * len(each_K) and n > 0
         if not reason and not enough:
-            p_wave = name in ("p_duration", "pr")
-            reason = "too_few_beats" if len(each_K) < _FEW or not p_wave else "no_p_wave"
-            reason = "no_t_wave" if reason == "too_few_beats" and len(each_K) >= _FEW and name != "qrs" else reason
+            reason = "too_few_beats" if len(each_K) < _FEW else _ABSENT.get(name, "no_t_wave")
         if reason:
             return self._put(name, None, 0, 0, reason)
         low, middle, high = quantiles_known(each_K, (0.25, 0.5, 0.75))[0].tolist()
@@ -301,13 +285,14 @@ class _Summary:
                 continue
             one, foot = median_known(each_K2[known], 0).tolist()
             seen = "" if np.hypot(one, foot) >= 0.05 * largest else "small"
-            angle = axis_degrees(one, foot + one / 2)
-            turns = _fold(axis_degrees(*_one_two(each_K2[known])) - angle)
+            angle = axis_degrees(one, foot + one / 2)  # II = aVF + I / 2
+            ones, feet = each_K2[known].T
+            turns = folded(axis_degrees(ones, feet + ones / 2) - angle)
             spread = quantiles_known(turns, (0.25, 0.75))[0]
             conf = float(self.table.confidence[self.rows, wave][known].mean())
             self._put(name, angle, n, conf * n / len(self.rows), seen, spread=spread[1] - spread[0], flag=self._flag())
         qrs, t = self.found["axis_qrs"], self.found["axis_t"]
-        angle = float(abs(_fold(self._value("axis_qrs") - self._value("axis_t"))))
+        angle = float(abs(folded(self._value("axis_qrs") - self._value("axis_t"))))
         self._put(
             "qrs_t_angle", angle, min(qrs.n_beats, t.n_beats), min(qrs.quality, t.quality), qrs.reason or t.reason
         )
@@ -345,11 +330,12 @@ class _Summary:
         self._sum("sokolow_lyon", ("V1", "V5", "V6"), lambda deep, r: deep["V1"] + max(r["V5"], r["V6"]))
         self._sum("cornell", ("aVL", "V3"), lambda deep, r: r["aVL"] + deep["V3"])
         qrs = self.found["qrs"]
-        for name in ("sokolow_lyon", "cornell"):
+        products = (("sokolow_lyon", 0.0, ""), ("cornell", 0.0, ""), ("cornell", CORNELL_WOMEN_MV, "_women"))
+        for name, more, whose in products:
             index = self.found[name]
-            product = self._value(name) * self._value("qrs")
+            product = (self._value(name) + more) * self._value("qrs")
             grade = min(index.quality, qrs.quality) / max(self.grade, 1e-9)
-            self._put(f"{name}_product", product, index.n_beats, grade, index.reason or qrs.reason)
+            self._put(f"{name}_product{whose}", product, index.n_beats, grade, index.reason or qrs.reason)
         lead = next((i for i, name in enumerate(self.leads) if name == "V1"), None)
         why = self.units or self._why_interval("pr")
         if lead is None or why or self.lead_reason[lead]:
@@ -358,8 +344,6 @@ class _Summary:
         else:
             each = np.where(self.fine_KL[:, lead], self.table.terminal[:, lead], np.nan)[self.rows].astype(float)
             self._over_beats("ptf_v1", each, self.table.confidence[self.rows, P], "")
-            if self.found["ptf_v1"].reason == "no_t_wave":
-                self._put("ptf_v1", None, 0, 0, "no_p_wave")
 
     def _sum(
         self, name: str, leads: tuple[str, ...], rule: Callable[[dict[str, float], dict[str, float]], float]
@@ -393,7 +377,9 @@ class _Summary:
         share = float((self.table.confidence[:, P] > 0.5).mean()) if count else None
         self._put("p_present_share", share, count, 1.0, "" if count else "too_few_beats")
         index, n = self.more.f_wave
-        self._put("f_wave_index", float(index), n, 1.0, "" if "V1" in self.leads else "missing_lead")
+        why = self.lead_reason[self.leads.index("V1")] if "V1" in self.leads else "missing_lead"
+        why = why or ("poor_signal" if index != index and count >= 3 else "")  # a gap
+        self._put("f_wave_index", float(index), n, 1.0, why)
         spikes, reason, flag = np.array(self.more.spikes), "", ""
         if self.rate < _pacing.SLOWEST_HZ:
             reason = "sampling_rate"
@@ -402,34 +388,3 @@ class _Summary:
         ahead = _pacing.ventricular(spikes, self.table.place)
         for name, hits in (("", len(spikes)), ("_ventricular", ahead.sum()), ("_atrial", (~ahead).sum())):
             self._put(f"pacing{name}", float(hits), count, 1.0, reason or self.units, flag=flag)
-
-
-def corrected(qt_ms: float, rr_s: float) -> dict[str, float]:
-    """QT corrected for rate by four formulae, ms (Bazett 1920, Fridericia 1920, Sagie 1992, Hodges 1983).
-
-    >>> {name: round(value, 6) for name, value in corrected(400, 0.8).items()}
-    {'qtc_bazett': 447.213595, 'qtc_fridericia': 430.886938, 'qtc_framingham': 430.8, 'qtc_hodges': 426.25}
-    """
-    return {
-        "qtc_bazett": qt_ms / rr_s**0.5, "qtc_fridericia": qt_ms / rr_s ** (1 / 3),
-        "qtc_framingham": qt_ms + 154 * (1 - rr_s), "qtc_hodges": qt_ms + 1.75 * (60 / rr_s - 60),
-    }  # fmt: skip
-
-
-def axis_degrees(area_one, area_two):
-    """Frontal axis from signed areas in I and II: 0 to the left, 90 to the feet.
-
-    >>> [round(float(axis_degrees(*pair)), 6) for pair in ((1, 1), (0, 1), (1, 0))]
-    [30.0, 90.0, -30.0]
-    """
-    return np.degrees(np.arctan2((2 * area_two - area_one) / np.sqrt(3), area_one))
-
-
-def _one_two(one_foot: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Areas in I and II of those in I and aVF (II = aVF + I / 2)."""
-    return one_foot[:, 0], one_foot[:, 1] + one_foot[:, 0] / 2
-
-
-def _fold(degrees: np.ndarray | float) -> np.ndarray:
-    """To -180 ... 180."""
-    return (np.asarray(degrees) + 180) % 360 - 180

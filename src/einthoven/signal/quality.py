@@ -132,7 +132,7 @@ def assess(
     if not len(beats):
         second[lead < LEAD_POOR] = 0
     score = float(_sigmoid(_logit(over_leads(seen.lead, logit_L), gates["record"])))
-    scores = _indices.indices(signal_LT, rate, leads, beats) | {"beats_alike": float(np.max(seen.lead[:, 8]))}
+    scores = _indices.indices(signal_LT, rate, leads) | {"beats_alike": float(np.max(seen.lead[:, 8]))}
     quality = Quality(tuple(leads), second, lead, off, score, "", (), scores)
     causes = _causes(quality, seen, len(beats))
     return replace(quality, verdict=_verdict(quality, len(beats) > 0), causes=causes)

@@ -56,18 +56,29 @@ class Reversal:
     checked: bool
 
 
-def suspect(median: MedianBeat, rate: float, leads: Sequence[str]) -> Reversal:
-    """Look at the median beat of a recording; without two limb leads and six chest leads nothing is said."""
+def suspect(median: MedianBeat, rate: float, leads: Sequence[str], usable_L: np.ndarray | None = None) -> Reversal:
+    """Look at the median beat of a recording; without two limb leads and six chest leads nothing is said.
+
+    Args:
+        median: in millivolts, of all leads as recorded. rate: hertz.
+        usable_L: leads of which the quality is known to suffice; None trusts all. A lead that is lost or noisy tells
+            nothing, and only one that is flat tells of the right leg.
+    """
+    nothing = Reversal("", "", 0.0, False)
     matrix, status = pick(leads, ("I", "II", *CHEST), "reversal")
     if "missing" in status or len(median) < _FEWEST:
-        return Reversal("", "", 0.0, False)
-    beat_LW = matrix.astype(np.float32) @ np.nan_to_num(median.signal)
-    flat = _leg(beat_LW)
+        return nothing
+    signal = np.nan_to_num(median.signal)
+    unsure = np.isnan(median.signal).all(axis=1)
+    if usable_L is not None:
+        unsure |= ~usable_L & (np.ptp(signal, axis=1) >= FLAT_MV)
+    told = ~(matrix != 0)[:, unsure].any(axis=1)
+    beat_LW = matrix.astype(np.float32) @ signal
+    flat = _leg(beat_LW) if told[:2].all() else ""
     if flat:
         return Reversal(flat, "", 1.0, True)
-    swing = np.ptp(beat_LW, axis=1)
-    if swing[:2].min() < FLAT_MV or swing[2:].min() < FLAT_MV:
-        return Reversal("", "", 0.0, False)
+    if not told.all() or np.ptp(beat_LW, axis=1).min() < FLAT_MV:
+        return nothing
     table = _weights()
     feature = limb_features(beat_LW[None], median.before, rate, table["qrs_t"], table["p"])[0]
     logit = table["weight"] @ ((feature - table["mean"]) / table["sd"]) + table["bias"]
