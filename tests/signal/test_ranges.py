@@ -2,7 +2,7 @@
 
 from einthoven.signal._quantities import UNITS
 from einthoven.signal.measurements import Measurement
-from einthoven.signal.ranges import place, ranges
+from einthoven.signal.ranges import _ordinal, place, ranges
 
 
 def one(name: str, value: float | None) -> dict[str, Measurement]:
@@ -31,3 +31,7 @@ def test_tables_of_women_are_for_women_of_that_age():
     assert place(one("hr", 47.0), 60, "female")["hr"] == (
         "below the 2nd percentile (48) of Mason 2007", "below the 2nd percentile (49) of WHI",
     )  # fmt: skip
+
+
+def test_percentiles_are_spoken_as_people_speak_them():
+    assert [_ordinal(n) for n in (1, 2, 3, 12, 50, 91, 98)] == ["1st", "2nd", "3rd", "12th", "50th", "91st", "98th"]

@@ -68,4 +68,5 @@ def _fits(row: Range, age: float | None, sex: str | None) -> bool:
 
 
 def _ordinal(number: int) -> str:
-    return f"{number}{'nd' if number % 10 == 2 and number != 12 else 'th'}"
+    ending = "th" if 10 < number < 14 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
