@@ -13,6 +13,8 @@ BEFORE, AFTER = 0.12, 0.20
 """Seconds about the R peak that are compared: the QRS complex and the ST segment."""
 WIDE_SECONDS = 0.075
 """Seconds that hold 80 % of the slope of a QRS complex of 120 ms."""
+OFTEN = 0.15
+"""A pacemaker drives at least this share of the beats of a window; rarer sharp points are noise."""
 UNLIKE = 0.75
 EARLY = 0.85
 
@@ -56,7 +58,8 @@ def paced(signal: np.ndarray, rate: float, at: np.ndarray) -> np.ndarray:
         return np.zeros(len(at), bool)
     spike = spikes(signal, rate)
     near = np.searchsorted(spike, at - 0.12 * rate), np.searchsorted(spike, at)
-    return near[1] > near[0]
+    found = near[1] > near[0]
+    return found & (found.sum() >= max(2, OFTEN * len(at)))
 
 
 def spikes(signal: np.ndarray, rate: float) -> np.ndarray:
