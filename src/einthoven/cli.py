@@ -267,10 +267,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(verb: str, json: bool, *args: Any, **settings: Any) -> int:
     """Call the function of that name and print what it returns."""
     from einthoven.app import verb as function_of
-    from einthoven.core.fingerprint import finite
+    from einthoven.core.fingerprint import json_pieces
 
     result = function_of(verb)(*args, **settings)
-    print(jsonlib.dumps(finite(result.to_dict()), allow_nan=False) if json else result)
+    if json:
+        # what may be long comes in pieces: the waves of a day would take gigabytes as one text
+        sys.stdout.writelines(json_pieces(getattr(result, "to_stream", result.to_dict)()))
+        print()
+    else:
+        print(result)
     return result.exit_code
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,10 @@ from einthoven.app import _measured
 from einthoven.cli import main
 from einthoven.cohort.build import build
 from einthoven.core.errors import FormatError, OutputError, RecipeError
+from einthoven.core.fingerprint import finite, json_pieces
 from einthoven.core.record import Record
 from einthoven.core.registry import load
+from einthoven.signal.analysis import analyse
 from einthoven.simulate import record
 from tests.cohort.generated import few
 
@@ -136,3 +139,34 @@ def test_nothing_heavy_is_imported(file):
     code += "; print('torch' in sys.modules, 'sklearn' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.split() == ["False", "False"]
+
+
+def test_a_document_in_pieces_is_the_whole_one_and_holds_no_list_of_waves(file):
+    found = einthoven.measure(file)
+    stream = found.to_stream()
+    assert not isinstance(stream["global"], list)
+    assert not any(isinstance(rows, list) for rows in stream["waves"].values())
+    assert json.loads("".join(json_pieces(stream))) == finite(found.to_dict())
+    assert found.to_dict() == found.to_dict()  # nothing is used up
+
+
+def test_a_table_packed_row_by_row_is_that_of_all_rows(monkeypatch):
+    monkeypatch.setattr(_measured, "_AT_ONCE", 2)
+    analyses = [analyse(SINUS), analyse(record("af", seed=2, leads=("II",))), analyse(record("pvc", seed=1))] * 2
+    table, rows = _measured.Table(), [_measured.row("f", str(i), found) for i, found in enumerate(analyses)]
+    for row in rows:
+        table.add(row)
+    frame = table.frame()
+    assert frame["key"].to_list() == ["0", "1", "2", "3", "4", "5"]
+    assert frame["amp_r_V5"].is_null().to_list() == [False, True, False] * 2
+    for row, told in zip(rows, frame.to_dicts()):
+        assert {name: value for name, value in told.items() if name in row} == row
+    assert _measured.Table().frame().is_empty()
+
+
+def test_a_recording_without_unit_of_which_a_lead_is_lost_is_measured_in_silence(tmp_path):
+    np.save(tmp_path / "a.npy", np.stack([1000 * SINUS.signal[1], np.full(SINUS.samples, np.nan)]).astype(np.float32))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = einthoven.measure(tmp_path / "a.npy", rate=500, lead="II,V1").to_dict()["measurements"]
+    assert (found["hr"]["reason"], found["amp_r_II"]["reason"]) == ("", "no_units")

@@ -6,8 +6,8 @@ Samples are counted in the file's own rate, from 0, with two decimals: limits an
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from einthoven.signal._quantities import AMPLITUDES, ONE_NUMBER
 from einthoven.signal.analysis import Analysis
 from einthoven.signal.marks import WAVES
 from einthoven.signal.measurements import Measurement
+
+if TYPE_CHECKING:
+    import polars as pl
 
 WHY: dict[str, str] = {
     "no_signal": "no lead is connected, or all are constant",
@@ -36,6 +39,8 @@ WHY: dict[str, str] = {
 }
 """Every reason for a missing value, in words."""
 
+_AT_ONCE = 512
+"""Beats of a document, or rows of a table, that are told as Python objects at once."""
 _MATRIX = {
     "amp_p": "P", "amp_q": "Q", "amp_r": "R", "amp_s": "S", "amp_r2": "R'", "amp_t": "T", "st_j": "J", "st_j60": "J+60",
 }  # fmt: skip
@@ -44,24 +49,16 @@ ROW = {"file": str, "key": str, "rate": float, "seconds": float, "leads": str, "
 
 
 def document(name: str, found: Analysis) -> dict[str, Any]:
-    """What `einthoven measure FILE --json` prints."""
+    """What `einthoven measure FILE --json` prints; beats and waves are iterators."""
     marks, leads = found.found, [str(lead) for lead in found.leads]
-    count = len(marks.beats)
-    lead_points, whole_points = _points(marks.lead), _points(marks.whole)
-    rows = [dict(zip(WAVES, points), beat=k) for k, points in enumerate(whole_points)]
     return {
         "file": name, "rate": found.rate, "leads": leads, "samples": found.samples, "engine": marks.engine,
-        "beats": [
-            {"sample": round(sample, 2), "label": label, "confidence": round(confidence, 4)}
-            for sample, label, confidence in zip(
-                marks.beats.sample.tolist(), marks.beats.label.tolist(), marks.beats.confidence.tolist()
-            )
-        ],
-        "waves": {
-            lead: [{"beat": k, **dict(zip(WAVES, lead_points[k][i]))} for k in range(count)]
-            for i, lead in enumerate(leads)
-        },
-        "global": [{"beat": row.pop("beat"), **row} for row in rows],
+        "beats": (
+            {"sample": round(float(sample), 2), "label": str(label), "confidence": round(float(confidence), 4)}
+            for sample, label, confidence in zip(marks.beats.sample, marks.beats.label, marks.beats.confidence)
+        ),
+        "waves": {lead: _waves(marks.lead[:, i]) for i, lead in enumerate(leads)},
+        "global": _waves(marks.whole),
         "no_p": marks.no_p,
         "measurements": {name: entry(value) for name, value in found.measurements.items()},
         "quality": found.quality.to_dict(),
@@ -69,6 +66,20 @@ def document(name: str, found: Analysis) -> dict[str, Any]:
             "limb": found.reversal.limb, "chest": found.reversal.chest, "checked": found.reversal.checked,
         },
     }  # fmt: skip
+
+
+def listed(told: Any) -> Any:
+    """A document with lists for its iterators."""
+    if isinstance(told, dict):
+        return {key: listed(value) for key, value in told.items()}
+    return list(told) if isinstance(told, Iterator) else told
+
+
+def _waves(marks_K33: np.ndarray) -> Iterator[dict[str, Any]]:
+    """The waves of each beat, some hundred beats at a time."""
+    for start in range(0, len(marks_K33), _AT_ONCE):
+        for k, points in enumerate(_points(marks_K33[start : start + _AT_ONCE]), start):
+            yield {"beat": k, **dict(zip(WAVES, points))}
 
 
 def entry(found: Measurement) -> dict[str, Any]:
@@ -109,20 +120,41 @@ def row(name: str, key: str, found: Analysis) -> dict[str, Any]:
     return about | {name: value.value for name, value in values.items()} | {"missing": missing}
 
 
-def columns(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Columns of a table of such rows and their types: those of all recordings, leads in the order of their coming."""
-    kinds: dict[str, Any] = dict(ROW)
-    numbers: dict[str, Any] = {}
-    for mine in rows:
-        numbers |= dict.fromkeys(mine, float)
-    for name in ROW:
-        numbers.pop(name, None)
-    numbers.pop("missing", None)
+class Table:
+    """Rows of many recordings, packed into columns as they come: 2 kB a recording and not 20."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, None] = {}
+        self._rows: list[dict[str, Any]] = []
+        self._frames: list[pl.DataFrame] = []
+
+    def add(self, row: dict[str, Any]) -> None:
+        self._names |= dict.fromkeys(row)
+        self._rows.append(row)
+        if len(self._rows) >= _AT_ONCE:
+            self._pack()
+
+    def frame(self) -> pl.DataFrame:
+        """All rows, with the columns of all recordings; leads in the order of their coming."""
+        import polars as pl
+
+        self._pack()
+        return pl.concat(self._frames, how="diagonal").select(list(_columns(self._names)))
+
+    def _pack(self) -> None:
+        import polars as pl
+
+        self._frames.append(pl.DataFrame(self._rows, schema=_columns(self._names)))
+        self._rows = []
+
+
+def _columns(names: Iterable[str]) -> dict[str, Any]:
+    """Columns of a table with rows of these names, and their types."""
+    numbers = [name for name in names if name not in ROW and name != "missing"]
     ordered = [name for name in ONE_NUMBER if name in numbers]
     for kind in AMPLITUDES:
         ordered += [name for name in numbers if name.rpartition("_")[0] == kind]
-    kinds |= {name: str if name == "regularity" else float for name in ordered}
-    return kinds | {"missing": str}
+    return {**ROW, **{name: str if name == "regularity" else float for name in ordered}, "missing": str}
 
 
 def brief(found: Analysis) -> str:

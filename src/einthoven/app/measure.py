@@ -14,6 +14,7 @@ from einthoven.core.errors import DONE, FOUND, EinthovenError, FormatError, Outp
 from einthoven.core.output import replaced_file
 from einthoven.core.record import Record
 from einthoven.formats import Mapping
+from einthoven.signal._order import median_known, quantiles_known
 
 if TYPE_CHECKING:
     import polars as pl
@@ -45,6 +46,12 @@ class Measured:
     exit_code: int = DONE
 
     def to_dict(self) -> dict[str, Any]:
+        from einthoven.app import _measured
+
+        return _measured.listed(self.to_stream())
+
+    def to_stream(self) -> dict[str, Any]:
+        """The same with iterators for what grows with the recording: beats, and waves of each lead."""
         from einthoven.app import _measured
 
         if self.analysis is not None:
@@ -94,8 +101,6 @@ def measure(
     Raises:
         EinthovenError: the path is one recording that cannot be read, or holds none.
     """
-    import polars as pl
-
     from einthoven.app import _measured, inference
     from einthoven.cohort.store import Cohort
     from einthoven.signal import waves
@@ -107,7 +112,7 @@ def measure(
     if plot is not None:
         _refuse_plot(plot, one)
     mapping = Mapping(rate=rate, unit=unit, lead=lead, column=column)
-    rows: list[dict[str, Any]] = []
+    table = _measured.Table()
     refused: list[tuple[str, EinthovenError]] = []
     record: Record | None = None
     analysis: Analysis | None = None
@@ -123,10 +128,10 @@ def measure(
             continue
         analysis = analyse(found, units=units)
         record = found if one else None
-        rows.append(_measured.row(name, found.key, analysis))
+        table.add(_measured.row(name, found.key, analysis))
     if one and refused:
         raise refused[0][1]
-    frame = pl.DataFrame(rows, schema=_measured.columns(rows))
+    frame = table.frame()
     beside = inference.write_table(frame, refused, out) if out else None
     if one and record is not None and analysis is not None and plot is not None:
         _draw(record, path.name, analysis, Path(plot))
@@ -171,8 +176,8 @@ def _read(file: Path, mapping: Mapping) -> tuple[Record | EinthovenError, bool]:
             if error.reason == "range":
                 continue
             return error, True
-        low, high = np.nanpercentile(record.signal, [0.5, 99.5], axis=1)
-        swing = np.nanmedian(high - low)
+        low, high = quantiles_known(record.signal, (0.005, 0.995), axis=1)[0]
+        swing = median_known(high - low, 0)
         factor = np.float32(_SWING_MV / swing) if swing > 0 else np.float32(1)
         usual = np.clip(record.signal * factor, -32, 32)
         return Record(record.key, record.leads, usual, record.rate, record.subject, record.facts), False

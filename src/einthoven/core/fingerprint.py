@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,34 @@ def finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def json_pieces(value: Any) -> Iterator[str]:
+    """JSON text in pieces, NaN as null; an iterator becomes an array that is never held as a whole.
+
+    >>> "".join(json_pieces({"a": iter([1.5, float("nan")]), "b": {}}))
+    '{"a": [1.5, null], "b": {}}'
+    """
+    if isinstance(value, dict) and value:
+        for i, (key, item) in enumerate(value.items()):
+            yield f"{', ' if i else '{'}{json.dumps(key)}: "
+            yield from json_pieces(item)
+        yield "}"
+    elif isinstance(value, Iterator):
+        mark = "["
+        while items := list(islice(value, 512)):
+            yield mark + _encoded(items)[1:-1]
+            mark = ", "
+        yield "[]" if mark == "[" else "]"
+    else:
+        yield _encoded(value)
+
+
+def _encoded(value: Any) -> str:
+    try:
+        return json.dumps(value, allow_nan=False)
+    except ValueError:  # NaN is rare, and looking for it slow
+        return json.dumps(finite(value), allow_nan=False)
 
 
 def to_json(value: Any, indent: int | None = None) -> str:

@@ -139,7 +139,8 @@ def _areas(
         if not len(known):
             continue
         mine = inside[known, wave]
-        first, last = int(mine.any(axis=0).argmax()), width - int(mine.any(axis=0)[::-1].argmax())
+        span = np.flatnonzero(mine.any(axis=0))
+        first, last = int(span[0]), int(span[-1]) + 1
         part, mask = window_KLW[known, :, first:last], mine[:, None, first:last]
         area[known, :, wave] = np.where(mask, part, 0).sum(axis=2) * (1000 / rate)
         # no wave is without a zero at its ends: what stays on one side has its other extreme there
