@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from einthoven.cohort import near
 from einthoven.cohort.audit import audit
 from einthoven.cohort.build import build
 from einthoven.cohort.near import near_duplicates
@@ -48,3 +49,17 @@ def test_the_audit_lists_them(tmp_path):
     found = audit(made(tmp_path, ecg, record("af", seed=2), copy))
     assert len(found.near) == 1
     assert any("nearly equal" in finding.what for finding in found.findings)
+
+
+def test_candidates_are_those_of_all_pairs_in_whatever_blocks(monkeypatch):
+    told = np.random.default_rng(0).normal(size=(120, 3))
+    told /= np.linalg.norm(told, axis=1, keepdims=True)
+    cosine = told @ told.T
+    want = {(i, j): cosine[i, j] for i in range(120) for j in range(i + 1, 120) if cosine[i, j] >= near.COSINE}
+    assert len(want) > 2
+    for block in (7, 120, 200):
+        monkeypatch.setattr(near, "_BLOCK", block)
+        assert list(near._candidates(told)) == sorted(want, key=lambda pair: -want[pair])
+    monkeypatch.setattr(near, "MOST_PAIRS", 2)
+    assert list(near._candidates(told)) == sorted(want, key=lambda pair: -want[pair])[:2]
+    assert list(near._candidates(told[:0])) == []

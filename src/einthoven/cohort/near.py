@@ -77,14 +77,15 @@ def _signature(cohort: Cohort, row: int) -> tuple[tuple[str, ...], np.ndarray] |
 
 def _candidates(told_ND: np.ndarray) -> Iterator[tuple[int, int]]:
     """Pairs whose signatures point the same way, the likest first."""
-    pairs: list[np.ndarray] = []
+    best = np.zeros((0, 3))
     for start in range(0, len(told_ND), _BLOCK):
-        cosine = told_ND[start : start + _BLOCK] @ told_ND[start:].T
-        i, j = np.nonzero(np.triu(cosine >= COSINE, 1))
-        pairs.append(np.column_stack([i + start, j + start, cosine[i, j]]))
-    each = np.concatenate(pairs) if pairs else np.zeros((0, 3))
-    order = np.argsort(-each[:, 2], kind="stable")[:MOST_PAIRS]
-    return ((int(i), int(j)) for i, j, _ in each[order])
+        for other in range(start, len(told_ND), _BLOCK):
+            cosine = told_ND[start : start + _BLOCK] @ told_ND[other : other + _BLOCK].T
+            i, j = np.nonzero(np.triu(cosine >= COSINE, 1) if other == start else cosine >= COSINE)
+            every = np.concatenate([best, np.column_stack([i + start, j + other, cosine[i, j]])])
+            # at no time more than one block's pairs and the likest so far
+            best = every[np.lexsort((every[:, 1], every[:, 0], -every[:, 2]))[:MOST_PAIRS]]
+    return ((int(i), int(j)) for i, j, _ in best)
 
 
 def _same(cohort: Cohort, a: int, b: int) -> bool:
