@@ -171,3 +171,15 @@ def test_swapped_cables_are_told_of_a_long_recording_by_most_of_its_windows():
     x[0, 17500:], x[1, 17500:] = -one, two - one  # RA-LA from 35 s on
     assert analyse(at(SINUS.signal)).reversal.limb == ""
     assert analyse(at(x)).reversal.limb == "RA-LA"
+
+
+@pytest.mark.parametrize("lost", [np.nan, 0.3])
+def test_leads_that_are_not_there_have_no_say_in_the_intervals(lost):
+    x = SINUS.signal.copy()
+    x[3:] = lost
+    found, alone = analyse(at(x)), analyse(at(SINUS.signal[:3]))
+    for name in ("pr", "qrs", "qt"):
+        assert found.measurements[name].value == pytest.approx(alone.measurements[name].value, abs=0.1), name
+    assert found.found.beats.label.tolist() == alone.found.beats.label.tolist()
+    assert found.found.lead.shape == (len(found.found.beats), 12, 3, 3)
+    assert np.isnan(found.found.lead[:, 3:]).all()

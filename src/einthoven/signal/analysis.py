@@ -105,7 +105,10 @@ def _part(
         if not usable.all():
             window = window.copy()
             window[~usable] = np.nan
-        found = waves.delineate(window, rate, leads, near)
+        found = waves.delineate(window[usable], rate, [leads[i] for i in np.flatnonzero(usable)], near)
+        lead = np.full((len(found.beats), len(leads), 3, 3), np.nan)
+        lead[:, usable] = found.lead  # a dead lead must have no say in the limits of all leads
+        found = replace(found, lead=lead)
     median = median_beat(window, rate, found.beats)
     table, more = per_beat(window, rate, found, median.corr), more_of(window, rate, leads, found, median)
     seen = median if usable.all() else median_beat(signal[:, first:last], rate, found.beats)  # with the flat leads
