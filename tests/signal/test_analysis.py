@@ -183,3 +183,13 @@ def test_leads_that_are_not_there_have_no_say_in_the_intervals(lost):
     assert found.found.beats.label.tolist() == alone.found.beats.label.tolist()
     assert found.found.lead.shape == (len(found.found.beats), 12, 3, 3)
     assert np.isnan(found.found.lead[:, 3:]).all()
+
+
+def test_the_axis_rests_on_any_two_limb_leads_that_are_usable():
+    plain = analyse(SINUS).measurements["axis_qrs"].value
+    for lost in ([5], [0, 5], [1, 3, 4, 5]):  # aVF; I and aVF; all but I and III
+        x = SINUS.signal.copy()
+        x[lost] = np.nan
+        assert analyse(at(x)).measurements["axis_qrs"].value == pytest.approx(plain, abs=4), lost
+    x[2] = RNG.normal(0, 0.5, 5000)
+    assert analyse(at(x)).measurements["axis_qrs"].reason == "poor_signal"

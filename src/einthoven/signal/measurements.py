@@ -266,16 +266,20 @@ class _Summary:
     # Axes
 
     def _axes(self) -> None:
-        matrix, status = pick(self.leads, ("I", "aVF"), "axis")
+        limb = [i for i, why in enumerate(self.lead_reason) if not why]  # of these, any two give the axis
+        matrix, status = pick([self.leads[i] for i in limb], ("I", "aVF"), "axis")
+        lacks = "missing" in status
+        lacking = "poor_signal" if lacks and "missing" not in pick(self.leads, ("I", "aVF"), "axis")[1] else ""
         size_KL = np.abs(np.where(self.fine_KL[self.rows], self.table.area[self.rows, :, QRS], np.nan))
         largest = float(np.max(np.nan_to_num(quantiles_known(size_KL, (0.5,))[0]), initial=0.0))
         for wave, name in enumerate(AXES):
-            here = "missing_lead" if "missing" in status else ""
+            here = (lacking or "missing_lead") if lacks else ""
             if not here and wave == P:
                 here = self._why_interval("pr")
-            used = np.any(matrix, axis=0)
-            good = self.fine_KL[self.rows][:, used].all(axis=1) if used.any() else np.zeros(len(self.rows), bool)
-            each_K2 = self.table.area[self.rows][:, used, wave] @ matrix[:, used].T
+            told = np.any(matrix, axis=0)
+            used = np.array(limb, int)[told]
+            good = self.fine_KL[self.rows][:, used].all(axis=1) if len(used) else np.zeros(len(self.rows), bool)
+            each_K2 = self.table.area[self.rows][:, used, wave] @ matrix[:, told].T
             known = np.isfinite(each_K2).all(axis=1) & good
             n = int(known.sum())
             if not here and n < min(_FEW, max(len(self.rows), 1)):
