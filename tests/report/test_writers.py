@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -13,9 +14,10 @@ from einthoven.core.leads import STANDARD
 from einthoven.core.record import Record
 from einthoven.report import canvas, svg
 from einthoven.report.paper import Mark, lay
-from einthoven.report.sheet import PENS, Sheet
+from einthoven.report.sheet import PENS, Curve, Role, Sheet
 
 SVG = "{http://www.w3.org/2000/svg}"
+WAVES: tuple[Role, ...] = ("p", "qrs", "t")
 NASTY = "<script>alert(1)</script>&\"'$x^2$\x00]]>"
 
 
@@ -25,7 +27,9 @@ def sheet() -> Sheet:
     signal[1, 1000:1200] = np.nan
     signal[1, 1100] = 0.1
     record = Record("r", (*STANDARD[:11], "E<1>"), signal, 500)
-    return lay(record, NASTY, format="3x4", marks=[Mark("II", 300, NASTY)])
+    laid = lay(record, NASTY, format="3x4", marks=[Mark("II", 300, NASTY)])
+    waves = [Curve(np.array([[20.0, 30.0], [21.0, 31.5], [22.0, 30.0]]) + i, role) for i, role in enumerate(WAVES)]
+    return replace(laid, curves=(*laid.curves, *waves))
 
 
 def drawn(path: ElementTree.Element) -> list[np.ndarray]:
