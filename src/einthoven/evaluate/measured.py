@@ -84,7 +84,7 @@ class Boosted:
                 continue
             for i, score_N in enumerate(_stages(values_NM, truth_NK[:, k], known, task.kind == "value")):
                 score_SNK[i, :, k] = score_N
-        figures = np.array([self._judge(score_NK) for score_NK in score_SNK])
+        figures = np.array([self._judge(score_SNK[i]) for i in range(len(steps))])
         best = len(figures) // 2 if np.isnan(figures).all() else int(np.nanargmax(figures))
         self.trees, self.width = steps[best], values_NM.shape[1]
         self.best_NK = score_SNK[best]

@@ -151,9 +151,9 @@ class _Bench:
         self, name: str, draw: int, seed: int, facts: dict[str, Any], features: Callable[[], np.ndarray]
     ) -> Path:
         """A linear probe on embedding and measurements side by side."""
-        assert self.measured_NM is not None
-        train, facts = self._rows(draw)["train"], facts | {"measured": fingerprint.of_array(self.measured_NM)}
-        both = lambda: np.concatenate([features(), measured.filled(self.measured_NM, train)], axis=1)  # noqa: E731
+        measured_NM, train = measured.need(self.cohort), self._rows(draw)["train"]
+        both = lambda: np.concatenate([features(), measured.filled(measured_NM, train)], axis=1)  # noqa: E731
+        facts = facts | {"measured": fingerprint.of_array(measured_NM)}
         return self._linear(name, draw, seed, facts, both, role="arm", features="embedding+measurements")
 
     def _pairs(self, seeds: list[int]) -> list[tuple[int, int]]:
