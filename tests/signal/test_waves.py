@@ -46,6 +46,8 @@ def errors(kind, seeds=range(4), rate=RATE, **how):
 def test_limits_in_all_leads_scatter_little_about_the_truth(kind):
     error, p_wave = errors(kind)
     most = {(P, 0): 6, (P, 2): 8, (QRS, 0): 6, (QRS, 2): 6, (T, 2): 12}  # ms, SD; targets on annotators are wider
+    if kind == "lbbb":
+        most[P, 2] = 14  # a slow beginning of the QRS complex may count as P's end
     for (wave, point), limit in most.items():
         values = error[:, wave, point]
         values = values[np.isfinite(values)]

@@ -29,6 +29,8 @@ WIDTHS = {QRS: (0.006, 0.011), P: (0.010, 0.018), T: (0.018, 0.036)}
 MOST_MS = {P: 40.0, QRS: 40.0, T: 60.0}
 PEAK_MS = 160.0
 """A candidate counts as no farther than this from the candidates' median, a peak likewise."""
+QRS_REACH = (0.10, 0.12)
+"""Seconds before and after R within which the QRS complex has its steep parts."""
 REACH = {P: 0.10, T: 0.16}
 """Seconds on either side of a wave's peak within which its steepest slope is."""
 APART = {P: 0.040, T: 0.060}
@@ -102,7 +104,7 @@ def ventricular(template: np.ndarray, middle: int, rate: float, room: np.ndarray
     count, leads, width = template.shape
     out = Places.none()
     slopes = look.smoothed(template, [look.gaussian(w * rate, 1) for w in WIDTHS[QRS]])
-    first, last = middle - round(0.10 * rate), middle + round(0.12 * rate)
+    first, last = middle - round(QRS_REACH[0] * rate), middle + round(QRS_REACH[1] * rate)
     sides = [_qrs_side(slope, first, last) for slope in slopes]
     for side in (ON, OFF):
         out.candidates[QRS, side] = np.concatenate([s[side] for s in sides], axis=2)

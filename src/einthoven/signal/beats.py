@@ -26,9 +26,9 @@ BAND = (5.0, 25.0)
 REFRACTORY = 0.20
 LEAST_SLOPE = 0.5
 """mV/s, root mean square over 90 ms: a QRS of some 30 microvolts; what is smaller in a lead does not count."""
-SHARE = 0.33
+SHARE = 0.38
 """A beat reaches this share of the beats around it."""
-SHARE_BACK = 0.27
+SHARE_BACK = 0.30
 """In a pause of PAUSE running medians of the RR interval this much is enough."""
 PAUSE = 1.66
 CONTRAST = 2.2
@@ -94,7 +94,7 @@ def _window(signal_LT: np.ndarray, rate: float, mix: np.ndarray | None) -> tuple
         at, confidence = at[here], confidence[here]
     if not len(at):
         return _none(), mix
-    mix = _mixture(slow, at, slow_rate, weight_L / peak_L, mix)
+    mix = _mixture(slow, at, slow_rate, np.cbrt(weight_L) / peak_L, mix)
     found, width = _locate(mix @ signal, rate, (at + 0.5) * stride - 0.5)
     label = _kinds.labels(signal, rate, found, width, slow, stride, weight_L)
     order = np.argsort(found, kind="stable")
@@ -133,8 +133,9 @@ def _energy(
     envelope = np.sqrt(np.maximum(total[:, width:] - total[:, :-width], 0) / width)
     peak = np.median(_block_peaks(envelope, rate), axis=1)
     count = envelope.shape[1]
-    floor = np.partition(envelope, int(0.3 * count), axis=1)[:, int(0.3 * count)]
-    weight = np.clip((peak / np.maximum(floor, 1e-9) - 1.5) / 6, 0.02, 1) * (peak > LEAST_SLOPE)
+    usual = np.partition(envelope, int(0.75 * count), axis=1)[:, int(0.75 * count)]
+    clear = np.clip((peak / np.maximum(usual, 1e-9) - 1.2) / 3, 0.05, 1)
+    weight = clear**3 * (peak > LEAST_SLOPE)
     peak = np.maximum(peak, 1e-9)
     part = np.minimum(envelope / peak[:, None], 1.5)
     if missing is None:
