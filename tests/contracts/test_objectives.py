@@ -18,6 +18,8 @@ torch.set_num_threads(1)
 LEADS, RATE, CODES = 2, 100.0, ("A", "B", "C")
 
 
+BEATS = 0.1 + 0.6 * np.arange(3)[:, None] + np.array([0, 0.04, 0.08, 0.12, 0.16, 0.2, 0.28, 0.36, 0.42])
+"""Three beats of nine marks in seconds."""
 ENCODERS = {"waves": lambda: WaveUnet(LEADS, widths=(8, 12, 16), kernel=5)}
 """Those of objectives that not every encoder suits."""
 
@@ -39,18 +41,26 @@ def fact(need: str, rows: int) -> torch.Tensor:
         found = draw.integers(0, 2, (rows, len(CODES))).astype(np.float32)
     elif need.startswith("value:"):
         found = draw.normal(50, 10, rows).astype(np.float32)
-    elif need.startswith("waves:"):  # three beats of nine marks, 0.6 s apart
-        beats = 0.1 + 0.6 * np.arange(3)[:, None] + np.array([0, 0.04, 0.08, 0.12, 0.16, 0.2, 0.28, 0.36, 0.42])
-        found = np.tile(beats.astype(np.float32), (rows, LEADS, 1, 1))
+    elif need.startswith("waves:"):
+        found = np.tile(BEATS.astype(np.float32), (rows, LEADS, 1, 1))
     else:
         found = draw.integers(0, 2, rows)
     found[::5] = -1 if found.dtype.kind == "i" else np.nan
     return torch.from_numpy(found)
 
 
+def _draw_waves(signal: torch.Tensor) -> None:
+    """Put the waves that the facts mark into a signal of noise: what is not there cannot be learnt."""
+    for beat in (BEATS * RATE).round().astype(int):
+        for (first, last), height in zip(beat[[[0, 2], [3, 5], [6, 8]]], (1, 5, 2)):
+            signal[..., first : last + 1] += height
+
+
 def batch(objective: Objective, rows: int, samples: int = 200) -> Batch:
     generator = torch.Generator().manual_seed(rows)
     signal = torch.randn(rows, LEADS, samples, generator=generator)
+    if any(need.startswith("waves:") for need in objective.needs):
+        _draw_waves(signal)
     valid = torch.ones_like(signal, dtype=torch.bool)
     valid[0, 0] = False
     noise = {name: 0.1 * torch.randn(signal.shape, generator=generator) for name in objective.views}

@@ -96,7 +96,7 @@ def test_what_was_done_is_said_with_counts(seen: Page):
     assert "1 checkpoint and 2 reference rows were scored by a linear probe on the frozen embedding." in seen.text
     assert "The cohort given 1 holds 240 recordings of 240 subjects." in seen.text
     done = seen.tables[0][1]
-    assert done[:2] == [given.TASK, "official split, linear probe on the embedding"]
+    assert done[:2] == [given.TASK, "official split, linear probe"]
     assert done[2:6] == ["10\xa0%, 100\xa0%", "macro-AUROC", "120", "120"]
     assert RARE not in done[6]
     assert all(label in done[6] for label in LABELS[:2])
