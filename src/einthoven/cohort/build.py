@@ -12,7 +12,6 @@ import inspect
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
@@ -27,8 +26,8 @@ from einthoven.cohort.merge import merge
 from einthoven.cohort.pieces import Source
 from einthoven.cohort.shards import Shards
 from einthoven.cohort.store import SCHEMA_VERSION, Cohort
-from einthoven.cohort.workplace import Workplace, discard, workplace
-from einthoven.core.errors import Interrupted, OutputError, SourceError
+from einthoven.cohort.workplace import Workplace, discard, resumable, workplace
+from einthoven.core.errors import OutputError, SourceError
 from einthoven.core.output import writing
 from einthoven.sources import Item
 
@@ -134,22 +133,13 @@ def _make(
             yield count
             append()
 
-    try:
+    with resumable("prepare"):
         for count in one_by_one() if workers == 1 or len(todo) < 2 else by_workers():
             done += count
             if progress:
                 progress(done, len(items))
         append()
         shards.close()
-    except KeyboardInterrupt as error:
-        raise Interrupted(
-            "prepare", "stopped", fix="the same command goes on where it was", reason="stopped"
-        ) from error
-    except BrokenProcessPool as error:
-        raise Interrupted(
-            "prepare", "the system ended a worker", got="not enough memory, perhaps",
-            fix="the same command with fewer workers goes on where it was", reason="killed",
-        ) from error  # fmt: skip
     return folders
 
 

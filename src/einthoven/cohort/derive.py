@@ -13,7 +13,6 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,9 +25,9 @@ from einthoven.cohort import facts as tables
 from einthoven.cohort.merge import ROWS
 from einthoven.cohort.pieces import save
 from einthoven.cohort.store import MISSING, Cohort
-from einthoven.cohort.workplace import discard, workplace
+from einthoven.cohort.workplace import discard, resumable, workplace
 from einthoven.core import fingerprint
-from einthoven.core.errors import CohortError, Interrupted
+from einthoven.core.errors import CohortError
 from einthoven.core.facts import WAVE_COLUMNS, Category, Fact, Value, Waves
 from einthoven.core.output import replaced_file, writing
 from einthoven.core.record import Record
@@ -150,7 +149,7 @@ def _pieces(
     folders = [place / f"{number:06d}" for number in range(len(starts))]
     todo = [(start, folder) for start, folder in zip(starts, folders) if not folder.exists()]
     done = len(cohort) - sum(min(size, len(cohort) - start) for start, _ in todo)
-    try:
+    with resumable("derive"):
         if workers == 1 or len(todo) < 2:
             made: Iterator[int] = (_make(cohort, start, size, folder) for start, folder in todo)
         else:
@@ -160,13 +159,6 @@ def _pieces(
             done += count
             if progress:
                 progress(done, len(cohort))
-    except KeyboardInterrupt as error:
-        raise Interrupted("derive", "stopped", fix="the same command goes on where it was", reason="stopped") from error
-    except BrokenProcessPool as error:
-        raise Interrupted(
-            "derive", "the system ended a worker", got="not enough memory, perhaps",
-            fix="the same command with fewer workers goes on where it was", reason="killed",
-        ) from error  # fmt: skip
     return folders
 
 

@@ -10,13 +10,14 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from einthoven.core import fingerprint
-from einthoven.core.errors import OutputError, SourceError
+from einthoven.core.errors import Interrupted, OutputError, SourceError
 from einthoven.core.output import writing
 
 
@@ -55,6 +56,24 @@ def workplace(out: Path, stamp: dict[str, Any]) -> Iterator[Workplace]:
     finally:
         lock.close()
     _remove(folder)
+
+
+@contextmanager
+def resumable(verb: str) -> Iterator[None]:
+    """Work in pieces: an interruption or a lost worker becomes the error that says that the same command goes on.
+
+    Raises:
+        Interrupted: stopped, or the system ended a worker.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise Interrupted(verb, "stopped", fix="the same command goes on where it was", reason="stopped") from error
+    except BrokenProcessPool as error:
+        raise Interrupted(
+            verb, "the system ended a worker", got="not enough memory, perhaps",
+            fix="the same command with fewer workers goes on where it was", reason="killed",
+        ) from error  # fmt: skip
 
 
 def discard(out: Path) -> None:
