@@ -1,4 +1,4 @@
-"""How the shipped wave network was trained and judged.
+"""How a wave network is trained and judged; none ships yet.
 
 `pack.py` writes windows, `train.py` makes one network of them, `run.sh` all of them on one GPU; `folds.py` chooses the
 settings of `signal/_network.py` on inner folds and scores the outer ones. The same network trains with `einthoven
