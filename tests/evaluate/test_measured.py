@@ -119,6 +119,18 @@ def test_filling_uses_training_rows_only_and_marks_what_was_missing():
     np.testing.assert_array_equal(filled_ND[:, 2:], [[0, 1], [0, 1], [1, 0], [0, 0]])
 
 
+def test_a_measurement_that_no_training_row_has_tells_the_trees_nothing(plain):
+    store = Cohort.open(plain)
+    task = tasks.read(store, TASK)
+    train, validation = np.arange(0, 100), np.arange(100, 150)
+    known_NM = np.nan_to_num(task.truth_NK)
+    absent_N1 = np.where(np.arange(len(store)) < 100, np.nan, 1.0)[:, None]
+    rows = {"train": train, "validation": validation}
+    with_it = measured.Boosted(task, np.concatenate([absent_N1, known_NM], axis=1), rows)
+    without = measured.Boosted(task, known_NM, rows)
+    np.testing.assert_array_equal(with_it.scores(), without.scores())
+
+
 def test_scores_of_quality_are_no_measurements(plain, tmp_path):
     place = _with_values(plain, tmp_path / "c", np.ones((len(Cohort.open(plain)), 1)))
     table = pl.read_parquet(place / "facts" / "value.parquet")

@@ -115,6 +115,7 @@ def _stages(values_NM: np.ndarray, truth_N: np.ndarray, train: np.ndarray, value
     """Scores of all rows after every `EVERY` trees, (N,) each."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
+    values_NM = values_NM[:, ~np.isnan(values_NM[train]).all(axis=0)]  # scikit-learn cannot bin what no row has
     if value:
         model: Any = HistGradientBoostingRegressor(**TREES, loss="absolute_error").fit(values_NM[train], truth_N[train])
         stages = model.staged_predict(values_NM)
