@@ -25,7 +25,7 @@ einthoven pretrain recipes/simclr-one-lead.toml --out "$runs/simclr-one-lead" --
 einthoven evaluate "$runs"/simclr-ptbxl-{0,1,2} "$runs"/simclr-ptbxl-gain-{0,1,2} "$runs/cohorts/ptbxl" \
   --task ptbxl/superclass --labelled 1.0 --labelled 0.1 --labelled 100 --out "$runs/evaluation/superclass"
 # the networks that the line above trained from scratch on all labels, each with the measurements beside its embedding
-supervised=$(grep -l "^labelled = 1.0" "$runs"/evaluation/superclass/runs/*/recipe.toml | xargs -n1 dirname)
+supervised=$(grep -l "^labelled = 1\.0$" "$runs"/evaluation/superclass/runs/*/recipe.toml | xargs -n1 dirname)
 einthoven evaluate $supervised "$runs/cohorts/ptbxl" --task ptbxl/superclass --features embedding+measurements \
   --out "$runs/evaluation/superclass"
 # the other five tasks and Challenge 2017: one seed, everything labelled
