@@ -39,7 +39,7 @@ NO_P = 10
 
 @dataclass(frozen=True)
 class Settings:
-    """From trials of some minutes (docs/log.md); `bench/waves/folds.py` chooses them on inner folds of trained networks.
+    """From trials of some minutes (docs/log.md); `bench/waves/folds.py` chooses on inner folds of trained networks.
 
     shared: share of the mean over all leads in what each lead says. fragment: seconds of background that a wave may
     have within. least: shortest P, QRS, T in seconds. refined: share of the regressed limit against the edge of the
