@@ -313,11 +313,12 @@ def test_a_reader_that_has_seen_enough_is_no_error():
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def test_control_c_ends_a_running_command_with_one_line_and_3():
     code = """
-import sys, time
+import signal, sys, time
 from einthoven import app, cli
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it, and so would its child
 def run(*args, **settings):
     print("running", flush=True)
-    time.sleep(30)
+    time.sleep(600)
 app.verb = lambda name: run
 sys.exit(cli.main(["prepare", "ptbxl", "files", "cohort"]))
 """
@@ -325,7 +326,7 @@ sys.exit(cli.main(["prepare", "ptbxl", "files", "cohort"]))
         assert process.stdout is not None
         assert process.stdout.readline() == b"running\n"
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=120)
     assert process.returncode == 3
     assert err.decode() == "error: prepare: interrupted; the same command goes on where it stopped\n"
 

@@ -134,7 +134,8 @@ def train(asked: argparse.Namespace) -> None:
         valid = torch.ones_like(signal, dtype=torch.bool)
         signal, _ = augment(signal, valid[..., :1].expand(signal.shape), RATE, asked.seed, step, "signal")
         row = torch.full((len(signal),), step)
-        loss, terms = objective.loss(network, Batch(signal, valid, RATE, row, row, facts), step)
+        with torch.autocast(device, torch.bfloat16, enabled=asked.bf16):
+            loss, terms = objective.loss(network, Batch(signal, valid, RATE, row, row, facts), step)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), CLIP)
@@ -175,6 +176,7 @@ def main() -> None:
     asked.add_argument("--batch", type=int, default=96)
     asked.add_argument("--simulated", type=float, default=0.3, help="share of simulated rows")
     asked.add_argument("--qtdb", type=float, default=0.3, help="share of QTDB in the others")
+    asked.add_argument("--bf16", action="store_true", help="convolutions in bfloat16: twice as fast where AMX is")
     asked.add_argument("--seed", type=int, default=0)
     asked.add_argument("--out", type=Path, required=True)
     train(asked.parse_args())
