@@ -94,6 +94,26 @@ def test_indices_of_pure_tones_are_what_they_must_be():
     assert found["bas_sqi"] == pytest.approx(1, abs=0.01)
 
 
+def test_the_ratio_to_muscle_is_that_of_the_noise_that_was_added():
+    rng = np.random.default_rng(0)
+    at = np.arange(400, 9600, 400)
+    x = np.zeros((2, 10000))
+    x[:, at], x[:, at - 1] = 0.6, -0.4  # 1 mV from peak to peak
+    white = rng.normal(0, 1, x.shape)
+    found = [_indices.muscle_snr(x + size * white, 500, at.astype(float)) for size in (0.01, 0.02)]
+    # white noise of which 215 of 250 Hz are above 35 Hz
+    assert found[0] == pytest.approx(20 * np.log10(1 / (6 * 0.01 * np.sqrt(215 / 250))), abs=0.7)
+    assert found[0] - found[1] == pytest.approx(6.02, abs=0.4)
+    assert _indices.muscle_snr(x[:, :900], 500, at[:2].astype(float)) is None
+
+
+def test_noise_lowers_the_ratio_to_the_median_beat():
+    ecg = record("sinus", seed=1, noise=0)
+    noisy = ecg.signal + np.random.default_rng(0).normal(0, 0.05, ecg.signal.shape).astype(np.float32)
+    clean, less = (quality.assess(x, 500, ecg.leads).scores["template_snr"] for x in (ecg.signal, noisy))
+    assert less < clean - 3
+
+
 def test_einthoven_sees_a_lead_that_does_not_follow():
     ecg = record("sinus", seed=1)
     assert _indices.einthoven(ecg.signal, ecg.leads) < 0.02

@@ -1,7 +1,8 @@
 """Quantities of signal quality that people know, one number a recording: shown, and not trusted alone.
 
 Fixed limits of these do not transfer between data sets (Rahman 2022), so the verdict is learned (`quality`). basSQI,
-pSQI, kSQI: as in Zhao & Zhang 2018. Each is that of the median lead but `einthoven`. Letters: L leads, T samples.
+pSQI, kSQI: as in Zhao & Zhang 2018. Each is that of the median lead but `einthoven`. Letters: L leads, T samples,
+K beats.
 """
 
 from __future__ import annotations
@@ -11,8 +12,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from einthoven.core.leads import LIMB, pick
+from einthoven.signal.median import gather
 
 LEAST_MV = 0.05
+MUSCLE_HZ, QUIET, QRS_SECONDS = 35.0, (0.60, 0.75), 0.06
+"""Muscle is heard above this, in this part of each RR interval, where T has ended and P has not begun; the QRS complex
+reaches so far on either side of R."""
 
 
 def indices(signal_LT: np.ndarray, rate: float, leads: Sequence[str]) -> dict[str, float]:
@@ -65,3 +70,35 @@ def einthoven(signal_LT: np.ndarray, leads: Sequence[str]) -> float | None:
     if not np.isfinite(size).all():
         return None
     return float(np.sqrt(np.square(rest).mean(axis=1)).max() / max(float(size.max()), LEAST_MV))
+
+
+def muscle_snr(signal_LT: np.ndarray, rate: float, beat_K: np.ndarray) -> float | None:
+    """Decibels: height of the QRS complex over six standard deviations (1.48 MAD) of what is above 35 Hz between T and
+    P. None with fewer than three beats, below 100 Hz, or where samples are lost.
+
+    Args:
+        beat_K: R peaks in samples.
+    """
+    alive = np.flatnonzero(np.isfinite(signal_LT).all(axis=1) & (signal_LT.max(axis=1) > signal_LT.min(axis=1)))
+    samples = signal_LT.shape[1]
+    if not len(alive) or len(beat_K) < 3 or rate < 100:
+        return None
+    step = np.diff(beat_K)
+    edge = np.zeros(samples + 1, np.int64)
+    for share, sign in zip(QUIET, (1, -1)):
+        np.add.at(edge, np.clip(np.rint(beat_K[:-1] + share * step).astype(int), 0, samples), sign)
+    quiet = np.cumsum(edge)[:-1] > 0
+    if not quiet.any():
+        return None
+    wave_LF = np.fft.rfft(signal_LT[alive], axis=1)
+    wave_LF[:, : round(MUSCLE_HZ * samples / rate)] = 0
+    rest_LT = np.fft.irfft(wave_LF, samples, axis=1)[:, quiet]
+    deviation_L = 1.4826 * np.median(np.abs(rest_LT), axis=1)
+    reach = round(QRS_SECONDS * rate)
+    place = np.rint(beat_K).astype(int)
+    inside = place[(place >= reach) & (place + reach < samples)]
+    if not len(inside):
+        return None
+    height_KL = np.ptp(gather(signal_LT[alive], inside - reach, 2 * reach + 1), axis=2)
+    height_L = np.median(height_KL, axis=0)
+    return float(np.median(20 * np.log10(np.maximum(height_L, 1e-6) / np.maximum(6 * deviation_L, 1e-6))))

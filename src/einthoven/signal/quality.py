@@ -132,10 +132,20 @@ def assess(
     if not len(beats):
         second[lead < LEAD_POOR] = 0
     score = float(_sigmoid(_logit(over_leads(seen.lead, logit_L), gates["record"])))
-    scores = _indices.indices(signal_LT, rate, leads) | {"beats_alike": float(np.max(seen.lead[:, 8]))}
+    scores = _indices.indices(signal_LT, rate, leads) | _of_beats(signal_LT, rate, beats, seen)
     quality = Quality(tuple(leads), second, lead, off, score, "", (), scores)
     causes = _causes(quality, seen, len(beats))
     return replace(quality, verdict=_verdict(quality, len(beats) > 0), causes=causes)
+
+
+def _of_beats(signal_LT: np.ndarray, rate: float, beats: Beats, seen: Traits) -> dict[str, float]:
+    """Quantities that need beats; template_snr: decibels, the QRS complex over what a beat differs by from the median
+    beat, root mean square, in the median lead."""
+    found = {"beats_alike": float(seen.lead[:, LEAD.index("likeness")].max())}
+    if len(beats) >= 2:
+        found["template_snr"] = float(np.median(-20 * seen.lead[:, LEAD.index("rest")]))
+    muscle = _indices.muscle_snr(signal_LT, rate, beats.sample)
+    return found if muscle is None else found | {"muscle_snr": muscle}
 
 
 def _verdict(quality: Quality, beats: bool) -> str:
