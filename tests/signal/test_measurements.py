@@ -134,6 +134,21 @@ def test_af_has_no_p_and_no_pr_but_a_qt():
     assert found["ectopy_share_narrow"].reason == "fibrillation"
 
 
+def test_in_af_qt_and_rr_are_weighted_by_the_interval_before_the_beat():
+    rr = np.array([1.4, 0.4, 0.7, 0.5, 1.1, 0.45, 0.8, 0.6, 1.2, 0.5, 0.9])
+    marks = beats_at(1 + np.concatenate([[0], np.cumsum(rr)]))
+    qt = np.append(0.4, 0.3 + 0.1 * rr)  # seconds
+    marks.whole[:, 2, 2] = marks.whole[:, 1, 0] + 500 * qt
+    af = Delineation(marks.beats, marks.lead, marks.whole, marks.confidence, "af", "hand")
+    found = measure(np.ones((1, 7000)), 500, ["II"], af)
+    mean = np.sum(rr * rr) / np.sum(rr)
+    want = corrected(1000 * (0.3 + 0.1 * mean), mean)
+    assert found["qtc_bazett"].value == pytest.approx(want["qtc_bazett"], abs=0.5)
+    assert found["qtc_bazett"].flag == "af"
+    plain = measure(np.ones((1, 7000)), 500, ["II"], marks)["qtc_bazett"].value
+    assert abs(plain - found["qtc_bazett"].value) > 10  # the median would be another
+
+
 def test_fibrillatory_waves_raise_the_index():
     af, sinus = ([of(record(kind, seed=s))["f_wave_index"].value for s in range(6)] for kind in ("af", "sinus"))
     assert np.median(af) > 1.3 * np.median(sinus)

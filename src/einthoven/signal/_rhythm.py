@@ -77,6 +77,15 @@ def _steps(found: Rhythm) -> np.ndarray:
     return np.diff(found.rr)[both]
 
 
+def by_interval(found: Rhythm, each_K: np.ndarray, otherwise: tuple[float, float]) -> tuple[float, float]:
+    """Means of a quantity (K,) and of RR in seconds, each beat weighted by the interval before it."""
+    each, rr = each_K[found.ends], found.rr / 1000
+    known = np.isfinite(each)
+    if not known.any():
+        return otherwise
+    return float(np.average(each[known], weights=rr[known])), float(np.average(rr[known], weights=rr[known]))
+
+
 def regularity(found: Rhythm) -> str:
     """`regular`, `irregular` or `irregularly irregular`.
 

@@ -252,14 +252,17 @@ class _Summary:
         return None
 
     def _corrected(self) -> None:
-        """QT corrected for rate. In AF each beat has its own RR (physiology.md 5.5), so it needs ten of them."""
+        """QT corrected for rate. In AF each beat has its own RR interval, and ten are needed (physiology.md 5.5)."""
         qt, hr = self._value("qt"), self._value("hr")
         reason = self.found["qt"].reason or self.found["hr"].reason
         source = self.found["qt"]
         flag = self._flag() or ("" if QTC_RATES[0] <= hr <= QTC_RATES[1] else "rate_out_of_range")
+        rr = 60 / hr
         if self.no_p == "af" and not reason:
             flag = "af" if len(self.rhythm.rr) >= 10 else "af, too_few_beats"
-        rr = 60 / hr
+            each = np.full(len(self.table), np.nan)
+            each[self.rows] = 1000 * (self.table.whole[self.rows, T, OFF] - self.table.whole[self.rows, QRS, ON])
+            qt, rr = _rhythm.by_interval(self.rhythm, each, (qt, rr))
         for name, value in corrected(qt, rr).items():
             self._put(name, value, source.n_beats, source.quality / max(self.grade, 1e-9), reason, flag=flag)
 
