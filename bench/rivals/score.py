@@ -13,7 +13,7 @@ from einthoven.core.facts import Category, Label, Waves
 from einthoven.core.record import Record
 from einthoven.evaluate import delineation as rules
 from einthoven.evaluate.delineation import BeatScore, WaveScore
-from einthoven.signal.marks import WAVES
+from einthoven.signal.marks import WAVES, Delineation
 
 Found = Mapping[str, np.ndarray]
 CROP_S = 2.0
@@ -177,6 +177,15 @@ def of_set(name: str) -> Ludb | Qtdb | Beats | Share:
         "ludb": Ludb, "qtdb": Qtdb, "mitdb": Beats, "nstdb": Beats,
     }  # fmt: skip
     return kinds.get(name, Share)()
+
+
+def marks_of(marks: Delineation) -> dict[str, np.ndarray]:
+    """What a program of ours found, as the scores take it."""
+    out: dict[str, np.ndarray] = {"R_all": marks.beats.sample}
+    for k, wave in enumerate(WAVES):
+        rows = {"all": marks.whole[:, k], **{str(i): marks.lead[:, i, k] for i in range(marks.lead.shape[1])}}
+        out |= {f"{wave}_{i}": points[np.isfinite(points).any(axis=1)] for i, points in rows.items()}
+    return out
 
 
 def observers(records: list[Record]) -> dict[str, Any]:

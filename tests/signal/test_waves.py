@@ -7,7 +7,7 @@ errors are compared after their constant part; the constant itself is bounded by
 import numpy as np
 import pytest
 
-from einthoven.signal import _fusion, _limits
+from einthoven.signal import _fitted, _fusion, _limits
 from einthoven.signal import _landmarks as look
 from einthoven.signal.marks import Beats
 from einthoven.signal.waves import ENGINE, delineate
@@ -243,6 +243,6 @@ def test_leads_that_hardly_show_a_wave_have_no_say():
 
 
 def test_each_limit_has_a_weight_for_every_candidate():
-    for name, row in _limits.table().items():
+    for name, row in _fitted.read().limits.items():
         wave = _limits.NAMES.index(name.split("_")[0])
         assert len(row) == 1 + 4 * len(_limits.SHARES) * len(_limits.WIDTHS[wave]) + (0 if wave == QRS else 2)

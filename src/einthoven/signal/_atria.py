@@ -8,10 +8,8 @@ L leads, K beats, W samples up to a little after R, V samples about a P wave.
 
 from __future__ import annotations
 
-import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 
 import numpy as np
 
@@ -104,21 +102,17 @@ def find(
     return Atria(peak, shift * (FOLLOW if scatter <= LOCKED else 1.0), size, like, template, features)
 
 
-def without_p(features: np.ndarray | None) -> float:
-    """By how much the log odds that a recording has no P waves lie above the threshold; -inf where nothing is said."""
+def without_p(features: np.ndarray | None, fitted: Mapping[str, np.ndarray]) -> float:
+    """By how much the log odds that a recording has no P waves lie above the threshold; -inf where nothing is said.
+
+    Args:
+        fitted: `Fitted.atria`, the regression.
+    """
     if features is None:
         return -np.inf
     if features[FEATURES.index("aligned")] >= ISOLATED[0] and features[FEATURES.index("alone")] <= ISOLATED[1]:
         return -np.inf
-    fitted = table()
     return float(fitted["weight"] @ ((features - fitted["mean"]) / fitted["spread"]) + fitted["bias"][0])
-
-
-@cache
-def table() -> dict[str, np.ndarray]:
-    """The regression (`classical.toml`): mean, spread and weight of FEATURES; bias, less the threshold."""
-    text = (files("einthoven.signal") / "classical.toml").read_text("utf-8")
-    return {name: np.array(row) for name, row in tomllib.loads(text)["atria"].items()}
 
 
 def _features(

@@ -7,10 +7,8 @@ is made of these is fitted by ridge regression. Letters: C kinds of beat, L lead
 
 from __future__ import annotations
 
-import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 
 import numpy as np
 
@@ -58,40 +56,40 @@ class Places:
         return cls({}, {}, {}, {})
 
 
-def limits(places: Places, wave: int, middle: int, rate: float) -> tuple[np.ndarray, np.ndarray]:
-    """One wave's onset, peak and offset in each lead (C, L, 3) and in all (C, 3), samples from `middle`."""
+def limits(
+    places: Places, wave: int, middle: int, rate: float, fitted: Mapping[str, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """One wave's onset, peak and offset in each lead (C, L, 3) and in all (C, 3), samples from `middle`.
+
+    Args:
+        fitted: `Fitted.limits`, by the names of `name`.
+    """
     ms = 1000 / rate
     peak_C, peak_CL = (places.peak_C[wave] - middle) * ms, (places.peak_CL[wave] - middle) * ms
     lead, whole = np.full((*peak_CL.shape, 3), np.nan), np.full((*peak_C.shape, 3), np.nan)
     lead[..., PEAK], whole[..., PEAK] = peak_CL, peak_C
     for side in (ON, OFF):
-        lead[..., side] = mixture((places.candidates[wave, side] - middle) * ms, peak_C, peak_CL, wave, side)
+        base, parts = design((places.candidates[wave, side] - middle) * ms, peak_C, peak_CL, wave)
+        weight = fitted[name(wave, side)]
+        lead[..., side] = base + weight[0] + parts @ weight[1:]
         whole[..., side] = outermost(lead[..., side], places.size_CL[wave], wave, side == ON)
     return lead / ms, whole / ms
 
 
-def mixture(candidate: np.ndarray, peak_C: np.ndarray, peak_CL: np.ndarray, wave: int, side: int) -> np.ndarray:
-    """The limit (C, L) out of its candidates (C, L, F) and the wave's peaks, all in milliseconds."""
-    base, parts = design(candidate, peak_C, peak_CL, wave)
-    weight = table()[f"{NAMES[wave]}_{'on' if side == ON else 'off'}"]
-    return base + weight[0] + parts @ weight[1:]
+def name(wave: int, side: int) -> str:
+    """What a limit is called: `p_on`, `p_off`, `qrs_on` ..."""
+    return f"{NAMES[wave]}_{'on' if side == ON else 'off'}"
 
 
 def design(candidate: np.ndarray, peak_C: np.ndarray, peak_CL: np.ndarray, wave: int) -> tuple[np.ndarray, np.ndarray]:
-    """The candidates' median (C, L), and what is weighed (C, L, F): how far each candidate and peak is from it."""
+    """The median (C, L) of the candidates (C, L, F), and what is weighed (C, L, F or, with the peaks (C,) and (C, L),
+    F + 2): how far each candidate and peak is from it; all in milliseconds."""
     base = np.median(candidate, axis=-1)
     parts = np.clip(candidate - base[..., None], -MOST_MS[wave], MOST_MS[wave])
     if wave == QRS:
         return base, parts
     peaks = np.stack([np.broadcast_to(peak_C[:, None], base.shape), peak_CL], axis=-1) - base[..., None]
     return base, np.concatenate([parts, np.clip(peaks, -PEAK_MS, PEAK_MS)], axis=-1)
-
-
-@cache
-def table() -> dict[str, np.ndarray]:
-    """Weights of the candidates, the constant in milliseconds first (`classical.toml`)."""
-    text = (files("einthoven.signal") / "classical.toml").read_text("utf-8")
-    return {name: np.array(row) for name, row in tomllib.loads(text)["limits"].items()}
 
 
 def ventricular(template: np.ndarray, middle: int, rate: float, room: np.ndarray, lead_in: np.ndarray) -> Places:

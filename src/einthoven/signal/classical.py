@@ -9,11 +9,15 @@ L leads, T samples, K beats, C kinds, W samples about R.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 
-from einthoven.signal import _atria, _kinds, _templates
+from einthoven.signal import _atria, _fitted, _kinds, _templates
 from einthoven.signal import _landmarks as look
 from einthoven.signal import _limits as limits
+from einthoven.signal._fitted import Fitted
 from einthoven.signal.marks import Beats, Delineation
 
 P, QRS, T = 0, 1, 2
@@ -33,13 +37,45 @@ LIVE_MV = 0.02
 """A lead that moves less than this shows nothing."""
 
 
-def delineate(signal_LT: np.ndarray, rate: float, beats: Beats) -> Delineation:
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What is seen of the beats of a window, before it is asked whether the atria beat at all.
+
+    beats: with labels by what their kinds look like. ventricular: places of QRS complex and T in the median beats of
+    `stack`, atrial: of P in the usual beat of `atria`. lead (K, L, 3, 3), whole (K, 3, 3): limits in samples of the
+    window, NaN where a beat has no such wave; size (K, 3) of each beat's waves in units of the usual.
+    """
+
+    beats: Beats
+    stack: _templates.Stack
+    ventricular: limits.Places
+    atria: _atria.Atria
+    atrial: limits.Places
+    lead: np.ndarray
+    whole: np.ndarray
+    size: np.ndarray
+
+
+def delineate(signal_LT: np.ndarray, rate: float, beats: Beats, fitted: Fitted | None = None) -> Delineation:
     """Limits of the waves of these beats, in a recording or a window of one without gaps.
 
     Args:
         signal_LT: millivolts, (leads, samples) float32, no NaN.
         beats: R peaks in samples of `signal_LT`.
+        fitted: numbers instead of those that are shipped.
     """
+    fitted = fitted or _fitted.read()
+    seen = see(signal_LT, rate, beats, fitted.limits)
+    lead, whole = seen.lead, seen.whole
+    no_p = "af" if _atria.without_p(seen.atria.features, fitted.atria) > 0 else ""
+    if no_p:
+        lead[:, :, P], whole[:, P] = np.nan, np.nan
+    confidence = np.isfinite(whole[..., PEAK]) * seen.beats.confidence[:, None] * np.clip(seen.size, 0, 1)
+    return Delineation(seen.beats, lead, whole, confidence, no_p, "classical")
+
+
+def see(signal_LT: np.ndarray, rate: float, beats: Beats, fitted: Mapping[str, np.ndarray]) -> Seen:
+    """What `delineate` decides by; `fitted` is `Fitted.limits`."""
     if (beats.label == "paced").any():
         signal_LT = _kinds.without_spikes(signal_LT, rate)
     slow, slow_rate, origin = _templates.working(signal_LT, rate)
@@ -51,7 +87,7 @@ def delineate(signal_LT: np.ndarray, rate: float, beats: Beats) -> Delineation:
     places = limits.ventricular(stack.template, stack.before, slow_rate, stack.room, stack.lead_in)
     qrs_C = np.zeros(len(stack.count))
     for wave in (QRS, T):
-        lead_C, whole_C = limits.limits(places, wave, stack.before, slow_rate)
+        lead_C, whole_C = limits.limits(places, wave, stack.before, slow_rate, fitted)
         if wave == QRS:
             qrs_C = whole_C[:, OFF] - whole_C[:, ON]
         lead[:, :, wave], whole[:, wave] = lead_C[stack.kind], whole_C[stack.kind]
@@ -61,13 +97,12 @@ def delineate(signal_LT: np.ndarray, rate: float, beats: Beats) -> Delineation:
     whole[:, T] += T_FOLLOW * by[:, None]
 
     atria = _atria_of(stack, limits.rough(places, ON)[stack.kind], whole[:, T, OFF], beats)
-    places = limits.atrial(atria.template, atria.peak, slow_rate)
-    lead_C, whole_C = limits.limits(places, P, stack.before, slow_rate)
+    atrial = limits.atrial(atria.template, atria.peak, slow_rate)
+    lead_C, whole_C = limits.limits(atrial, P, stack.before, slow_rate, fitted)
     lead[:, :, P] = lead_C + atria.shift[:, None, None]
     whole[:, P] = whole_C + atria.shift[:, None]
     size[:, P] = atria.size
-    no_p = "af" if _atria.without_p(atria.features) > 0 else ""
-    absent = (atria.size < P_LEAST) | (atria.size > P_MOST) | (atria.like < P_LIKE) | (beats.label == "V") | bool(no_p)
+    absent = (atria.size < P_LEAST) | (atria.size > P_MOST) | (atria.like < P_LIKE) | (beats.label == "V")
     lead[absent, :, P], whole[absent, P] = np.nan, np.nan
     lead[:, ~live_L] = np.nan
     lead += at[:, None, None, None]
@@ -75,8 +110,7 @@ def delineate(signal_LT: np.ndarray, rate: float, beats: Beats) -> Delineation:
     last = signal_LT.shape[1] - 1
     lead = _inside(lead * (rate / slow_rate) + origin, last)
     whole = _inside(whole * (rate / slow_rate) + origin, last)
-    confidence = np.isfinite(whole[..., PEAK]) * beats.confidence[:, None] * np.clip(size, 0, 1)
-    return Delineation(beats, lead, whole, confidence, no_p, "classical")
+    return Seen(beats, stack, places, atria, atrial, lead, whole, size)
 
 
 def _labelled(beats: Beats, stack: _templates.Stack, qrs_C: np.ndarray) -> Beats:
