@@ -78,8 +78,9 @@ def _facts(cohort: Any, arm: str, role: str) -> dict[str, Any]:
         "path": str(cohort.path), "fingerprint": cohort.fingerprint, "source": cohort.card["source"],
         "counts": cohort.card["counts"],
     }  # fmt: skip
-    facts = {"cohort": said, "untrained": [RARE], "flags": []}
-    return facts | ({"card": card, "checkpoint": "c" * 64, "effective_rank": 7.25} if role == "arm" else {})
+    facts = {"cohort": said, "unfitted": [RARE], "flags": []}
+    own = {"card": card, "checkpoint": "c" * 64, "effective_rank": 7.25, "width": 256}
+    return facts | (own if role == "arm" else {})
 
 
 def _table(

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from einthoven.core.errors import TaskError
-from einthoven.report import page, results, tables
+from einthoven.report import markdown, page, results, tables
 from tests.report import given
 from tests.report.given import ARM, COMMAND, LABELS, RARE, RUNS, Page
 
@@ -71,15 +71,41 @@ def test_every_label_of_every_arm_has_the_number_of_the_scores(folder: Path, see
 
 def test_paired_differences_are_those_of_the_file(folder: Path, seen: Page):
     found = json.loads((folder / "differences.json").read_text())
+    adjusted = dict(zip(map(id, found), results.holm([row["p"] for row in found])))
     table = seen.table("difference of macro-AUROC")
-    shown = {row[0]: row for row in table if len(row) == 6}
+    shown = {row[0]: row for row in table if len(row) == 7}
     for row in found:
         if row["labelled"] == "1.0":
             cells = [" ".join(cell.split()) for cell in shown[row["arm_b"]]]
             assert cells[2] == printed(row, "difference", "+")
             assert cells[3] == ("< 0.001" if row["p"] < 0.001 else f"{row['p']:.3f}")
-            assert cells[4:] == [f"{row['sdd']:.3f}", str(row["n_runs"])]
+            holm = adjusted[id(row)]
+            assert holm >= row["p"]
+            assert cells[4] == ("< 0.001" if holm < 0.001 else f"{holm:.3f}")
+            assert cells[5:] == [f"{row['sdd']:.3f}", str(row["n_runs"])]
     assert set(shown) == {"prior only", "random encoder", ""}  # the last is the heading
+
+
+def test_a_difference_is_that_of_the_rows_however_many_runs_they_have(tmp_path: Path, monkeypatch):
+    monkeypatch.setitem(given.RUNS, ARM, ("arm", 1))
+    monkeypatch.setitem(given.RUNS, "random encoder", ("reference", 3))
+    out = given.evaluation(tmp_path, labelled=("1.0",))
+    point = {row["arm"]: row["value"] for row in scores(out, label="macro", metric="auroc")}
+    row = next(r for r in json.loads((out / "differences.json").read_text()) if r["arm_b"] == "random encoder")
+    assert row["difference"] == pytest.approx(point[ARM] - point["random encoder"], abs=1e-12)
+    assert row["n_runs"] == 3
+    assert row["flags"] == ["one run against several: no seeds of its side are in the interval"]
+    line = next(text for text in markdown.build(results.read([out])).splitlines() if " - random encoder |" in text)
+    assert line.endswith("| 3* |")
+
+
+def test_holm_is_bonferroni_for_the_least_and_never_falls():
+    p = [0.01, 0.9, 0.012, None, 0.04]
+    found = results.holm(p)
+    assert found[0] == pytest.approx(0.04)
+    assert found[2] == pytest.approx(0.04)  # 3 x 0.012 is less than the one before
+    assert found[4] == pytest.approx(0.08)
+    assert (found[1], found[3]) == (0.9, None)
 
 
 def test_further_figures_are_those_of_the_scores(folder: Path, seen: Page):

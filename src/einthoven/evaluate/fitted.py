@@ -67,9 +67,9 @@ class Probe:
         return self.linear.scores(self.features_ND)
 
     def facts(self) -> dict[str, Any]:
-        untrained = [self.task.labels[k] for k in self.linear.untrained]
+        unfitted = [self.task.labels[k] for k in self.linear.untrained]
         return {
-            "penalty": self.linear.penalty, "flags": list(self.linear.flags), "untrained": untrained,
+            "penalty": self.linear.penalty, "flags": list(self.linear.flags), "unfitted": unfitted,
             "effective_rank": round(self.rank, 2), "width": self.features_ND.shape[1],
         }  # fmt: skip
 

@@ -105,7 +105,7 @@ class Boosted:
         return self.best_NK
 
     def facts(self) -> dict[str, Any]:
-        return {"trees": self.trees, "untrained": self.untrained, "width": self.width, "flags": []}
+        return {"trees": self.trees, "unfitted": self.untrained, "width": self.width, "flags": []}
 
     def head(self, validation: np.ndarray) -> dict[str, np.ndarray]:
         return {}

@@ -93,13 +93,10 @@ def _pairs(tested: list[str], everything: list[str]) -> list[tuple[str, str]]:
 def _difference(
     key: Key, kind: Kind, a: str, table_a: pl.DataFrame, b: str, table_b: pl.DataFrame, resamples: int
 ) -> dict[str, Any]:  # fmt: skip
-    names_a, names_b = set(table_a["run"].unique()), set(table_b["run"].unique())
-    shared = {name.rpartition("#")[2] for name in names_a} & {name.rpartition("#")[2] for name in names_b}
-    pairs = [(f"{a}#{tail}", f"{b}#{tail}") for tail in sorted(shared)] if len(names_b) > 1 and shared else None
     metric = "mae" if kind == "value" else "auroc"
     label = table_a["label"][0] if kind == "value" else "macro"
     found = scores.compare(
-        table_a, table_b, task_name=key[0], kind=kind, metric=metric, label=label, pairs=pairs, resamples=resamples
+        table_a, table_b, task_name=key[0], kind=kind, metric=metric, label=label, resamples=resamples
     )
     task, splits, probe, labelled = key
     said = {"splits": splits, "probe": probe, "labelled": labelled, "arm_a": a, "arm_b": b}

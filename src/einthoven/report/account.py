@@ -102,7 +102,8 @@ def intervals(results: Results) -> Html:
         tag("ul", [tag("li", METHODS[name]) for name in METHODS if name in used]),
         "A paired difference is Wald-t on the differences in the same draws and between runs of one seed. Its smallest "
         "detectable difference is what a two-sided 5 % test would find with 80 % power: where it is larger than the "
-        "difference one looks for, these subjects cannot decide.",
+        "difference one looks for, these subjects cannot decide. Holm's p takes all differences of the page as one "
+        "family; an interval that holds 0 shows no difference and does not show that there is none.",
         "Figures of single labels are exploratory. With fewer than 10 positive or negative subjects there is a point "
         "and no interval.",
     )
@@ -180,8 +181,8 @@ def _label_list(index: tables.Index) -> str:
 def _flags(cell: Row) -> list[str]:
     facts = cell["facts"]
     found = list(facts.get("flags", []))
-    if facts.get("untrained"):
-        found.append(f"no positive or no negative to train on: {', '.join(facts['untrained'])}")
+    if facts.get("unfitted"):
+        found.append(f"no positive or no negative to train on: {', '.join(facts['unfitted'])}")
     rank = facts.get("effective_rank")
     if rank is not None and rank < LOW_RANK and cell["role"] == "arm":
         found.append(f"effective rank of the embedding under {LOW_RANK}: {rank:g}")

@@ -10,8 +10,14 @@ from einthoven.report.tables import Index, headlines, labels_said, number, way
 
 NOTE = (
     "Points with 95 % intervals by subject, not adjusted for multiplicity; with three or more runs the interval holds "
-    "the variance over runs too. A difference whose interval holds 0 is none."
+    "the variance over runs too. Holm's p takes all differences of this page as one family. An interval that holds 0 "
+    "shows no difference, and does not show that there is none: compare with the smallest detectable one. `*` after "
+    "the runs: fewer than three, or one run against several, so that the interval lacks the variance over the runs of "
+    "one side and holds for these runs only; `+`: runs without a partner of the same seed are left out. Rank: the "
+    "least effective rank over the runs."
 )
+MARKS = {"subjects only": "*", "one run against several": "*", "without a partner": "+"}
+"""What flags begin with or hold, and their signs."""
 
 
 def build(results: Results) -> str:
@@ -57,11 +63,16 @@ def _differences(results: Results, setting: Setting) -> str:
     rows = results.differences_of(setting)
     if not rows:
         return ""
-    lines = ["| difference | value | p | smallest detectable |", "| --- | --- | --- | --- |"]
+    lines = [
+        "| difference | value | p | p, Holm | smallest detectable | runs |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
     for row in rows:
         point, low, high = (number(row[key], sign=True) for key in ("difference", "low", "high"))
-        p = "–" if row["p"] is None else f"{row['p']:.2g}"
-        lines.append(f"| {row['arm_a']} - {row['arm_b']} | {point} [{low}, {high}] | {p} | {number(row['sdd'])} |")
+        p, adjusted = ("–" if row[key] is None else f"{row[key]:.2g}" for key in ("p", "p_holm"))
+        marks = sorted({sign for word, sign in MARKS.items() if any(word in flag for flag in row["flags"])})
+        cells = (f"{point} [{low}, {high}]", p, adjusted, number(row["sdd"]), f"{row['n_runs']}{''.join(marks)}")
+        lines.append(f"| {row['arm_a']} - {row['arm_b']} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -39,7 +39,8 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """Scores (tidy, `COLUMNS`), differences, and the cells with the folder of each under `place`."""
+    """Scores (tidy, `COLUMNS`), differences (`p_holm`: adjusted over all of them), and the cells, each with its folder
+    under `place`."""
 
     folders: tuple[Path, ...]
     scores: pl.DataFrame
@@ -147,10 +148,27 @@ def read(folders: Sequence[Path]) -> Results:
         scores = scores.unique(identity, keep="first", maintain_order=True)
     if not commands:
         absent.append("the command lines that made these folders were not recorded")
+    adjusted = holm([row["p"] for row in differences])
+    differences = [row | {"p_holm": p} for row, p in zip(differences, adjusted)]
     return Results(
         tuple(folders), scores, tuple(differences), tuple(cells), tuple(commands), tuple(sorted(versions.items())),
         tuple(absent),
     )  # fmt: skip
+
+
+def holm(p: Sequence[float | None]) -> list[float | None]:
+    """Adjusted p values of one family (Holm 1979, Scandinavian Journal of Statistics 6:65); None stays None.
+
+    >>> holm([0.01, None, 0.04, 0.03])
+    [0.03, None, 0.06, 0.06]
+    """
+    out: list[float | None] = [None] * len(p)
+    order = sorted((value, i) for i, value in enumerate(p) if value is not None)
+    least = 0.0
+    for rank, (value, i) in enumerate(order):
+        least = max(least, min(1.0, (len(order) - rank) * value))
+        out[i] = least
+    return out
 
 
 def _in_order(scores: pl.DataFrame) -> dict[str, str]:

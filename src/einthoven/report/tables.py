@@ -191,17 +191,17 @@ def differences(results: Results, setting: Setting, colours: dict[str, str]) -> 
     axis = curves.scale([0.0, *(row[k] for row in near for k in ("difference", "low", "high"))])
     body = []
     for arm in dict.fromkeys(row["arm_a"] for row in rows):
-        body.append(tag("tr", tag("th", f"{arm} minus", colspan=6, scope="rowgroup"), class_="group"))
+        body.append(tag("tr", tag("th", f"{arm} minus", colspan=7, scope="rowgroup"), class_="group"))
         body += [
             tag("tr", tag("th", row["arm_b"], scope="row"),
                 tag("td", _drawn(row, axis, colours[arm], "difference"), class_="drawing"),
-                tag("td", figure(row, 3, True, "difference")), tag("td", _p(row["p"])), tag("td", number(row["sdd"])),
-                tag("td", row["n_runs"]))
+                tag("td", figure(row, 3, True, "difference")), tag("td", _p(row["p"])),
+                tag("td", _p(row["p_holm"])), tag("td", number(row["sdd"])), tag("td", row["n_runs"]))
             for row in rows
             if row["arm_a"] == arm
         ]  # fmt: skip
     of = next((c.heading for c in HEADLINES if c.metric == rows[0]["metric"]), rows[0]["metric"])
-    names = (f"difference of {of}", "p, unadjusted", "smallest detectable", "runs")
+    names = (f"difference of {of}", "p, unadjusted", "p, Holm", "smallest detectable", "runs")
     head = tag("tr", tag("td"), tag("td"), [tag("th", name, scope="col") for name in names])
     foot = tag("tr", tag("td"), tag("td", curves.axis_row(axis), class_="drawing"), [tag("td") for _ in names])
     return _wide(tag("thead", head), tag("tbody", body), tag("tfoot", foot), class_="forest")
