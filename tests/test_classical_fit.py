@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.waves import limits
+from bench.waves import atria, limits
 from bench.waves.limits import Rows
 from einthoven.core.facts import WAVE_COLUMNS, Waves
-from einthoven.signal import _fitted, beats, classical
+from einthoven.signal import _atria, _fitted, beats, classical
 from einthoven.simulate import record
 
 P, QRS, T = 0, 1, 2
@@ -105,3 +105,49 @@ def test_shipping_one_part_keeps_the_rest_of_the_file():
     assert one == "# head\n\n[limits]\np_on = [1.235, -1.234e-05]\n\n[atria]\nmean = [0.5]\nbias = [1]\n"
     other = limits.shipped(text, "atria", {"mean": np.array([3.0])})
     assert other == "# head\n\n[limits]\np_on = [1, 2]\n\n[atria]\nmean = [3]\n"
+
+
+def test_the_threshold_keeps_its_promise_and_gives_nothing_away():
+    draw = np.random.default_rng(3)
+    odds, beats = np.round(draw.normal(3, 2, 300), 1), draw.integers(5, 20, 300)
+    p = draw.integers(0, beats + 1)
+    for most in (0.5, 3.0, 20.0):
+        limit = atria.threshold(odds, p, beats, most)
+        assert 100 * p[odds <= limit].sum() / beats.sum() <= most
+        higher = odds[odds > limit].min()
+        assert 100 * p[odds <= higher].sum() / beats.sum() > most
+
+
+def test_where_nothing_keeps_the_promise_all_are_denied_p_waves():
+    odds = np.array([0.5, 0.5, 2.0])
+    assert atria.threshold(odds, np.array([9, 0, 9]), np.array([10, 10, 10])) < 0.5
+    assert atria.threshold(odds, np.zeros(3, int), np.array([10, 10, 10])) > 2.0
+
+
+def test_two_features_that_only_together_say_something_are_told_apart_out_of_fold():
+    draw = np.random.default_rng(4)
+    features = draw.normal(0, 1, (1600, len(_atria.FEATURES)))
+    none = features[:, 0] * features[:, 1] > 0
+    fold = 1 + np.arange(1600) % 8
+    ones, views = np.ones(1600, int), np.array(list(atria.VIEWS))[np.arange(1600) % 3]
+    seen = atria.Seen(features, none, ones, ones, views, fold, np.full(1600, ""))
+    odds = atria.out_of_fold(seen)
+    assert ((odds > 0) == none).mean() > 0.8  # 0.5 by chance
+    other = replace(seen, none=np.where(fold == 3, ~none, none))
+    np.testing.assert_array_equal(atria.out_of_fold(other)[fold == 3], odds[fold == 3])  # its labels fit others only
+    assert not np.array_equal(atria.out_of_fold(other)[fold == 4], odds[fold == 4])
+
+
+def test_the_interval_of_a_share_counts_people_and_not_recordings():
+    p, beats = np.array([0, 10] * 20), np.full(40, 10)
+    rate, low, high = atria.share(p, beats, np.arange(40))
+    assert rate == 50
+    assert 30 < low < 40 < 60 < high < 70
+    _, few_low, few_high = atria.share(p, beats, np.arange(40) % 2)
+    assert (few_low, few_high) == (0, 100)
+
+
+def test_the_shipped_regression_has_a_weight_for_every_feature_and_product():
+    fitted, count = _fitted.read().atria, len(_atria.FEATURES)
+    assert fitted["mean"].shape == fitted["spread"].shape == (count,)
+    assert fitted["weight"].shape == (count + count * (count + 1) // 2,)

@@ -31,7 +31,7 @@ from einthoven.sources.qtdb import Qtdb
 
 AROUND_S = 10.0
 SAMPLED = 40
-_NO_SINUS = {"AFIB", "AFLT", "PACE", "SVTAC", "PSVT", "BIGU", "TRIGU", "SVARR"}
+NO_SINUS = {"AFIB", "AFLT", "PACE", "SVTAC", "PSVT", "BIGU", "TRIGU", "SVARR"}
 
 WHOLE = ("ludb", "qtdb", "mitdb", "nstdb")
 """Sets that are never sampled."""
@@ -120,7 +120,7 @@ def _codes(item: Item) -> set[str]:
 
 def _sinus(item: Item, code: str = "SR") -> bool:
     said = _codes(item)
-    return code in said and not said & _NO_SINUS
+    return code in said and not said & NO_SINUS
 
 
 def _has(name: str, code: str) -> Callable[[Item], bool]:

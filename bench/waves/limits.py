@@ -217,7 +217,11 @@ def main() -> None:
         write("limits", table(rows))
     together = score.Qtdb()
     for record, start in sets.records("qtdb", said.data, True):
-        together.add(record, score.marks_of(waves.delineate(record.signal, record.rate, record.leads)), start)
+        together.add(
+            record,
+            score.marks_of(waves.delineate(record.signal, record.rate, record.leads, engine=classical.delineate)),
+            start,
+        )
     show("QTDB with what is shipped", together.figures()["fused"])
 
 

@@ -2,8 +2,9 @@
 
 Sinus rhythm shows the same small wave alone before most QRS complexes, mostly at the same distance; in fibrillation and
 flutter what stands there differs from beat to beat, or is one of many, and the intervals are irregular. A logistic
-regression weighs this. P is looked for in one mixture of leads, the one that shows it best in all beats. Letters:
-L leads, K beats, W samples up to a little after R, V samples about a P wave.
+regression weighs this, and what goes with what: intervals may be irregular where all P waves are alike. P is looked for
+in one mixture of leads, the one that shows it best in all beats. Letters: L leads, K beats, W samples up to a little
+after R, V samples about a P wave, F features.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ AROUND = 0.070
 SLOPE_SHARE = 0.15
 FEWEST = 3
 """Beats; with fewer nothing is said about the recording."""
-ISOLATED = (0.97, -0.75)
-"""Waves so alike, and so alone (log of the next largest), are P waves wherever they stand, as in Wenckebach's block."""
+FARTHEST = 3.0
+"""Spreads from its mean beyond which a feature says no more."""
 FEATURES = (
     "alike", "mode2", "rate", "coherence_irregular", "coherence", "regular", "irregular", "aligned",
     "aligned_irregular", "alone", "scatter",
@@ -102,17 +103,23 @@ def find(
     return Atria(peak, shift * (FOLLOW if scatter <= LOCKED else 1.0), size, like, template, features)
 
 
-def without_p(features: np.ndarray | None, fitted: Mapping[str, np.ndarray]) -> float:
-    """By how much the log odds that a recording has no P waves lie above the threshold; -inf where nothing is said.
+def log_odds(features: np.ndarray | None, fitted: Mapping[str, np.ndarray]) -> float:
+    """Of a recording without P waves, less the threshold: above 0 it has none; -inf where nothing is said.
 
     Args:
-        fitted: `Fitted.atria`, the regression.
+        fitted: as `Fitted.atria`; the weights of the products may be left out.
     """
     if features is None:
         return -np.inf
-    if features[FEATURES.index("aligned")] >= ISOLATED[0] and features[FEATURES.index("alone")] <= ISOLATED[1]:
-        return -np.inf
-    return float(fitted["weight"] @ ((features - fitted["mean"]) / fitted["spread"]) + fitted["bias"][0])
+    weight = fitted["weight"]
+    return float(weighed(features, fitted["mean"], fitted["spread"])[: len(weight)] @ weight + fitted["bias"][0])
+
+
+def weighed(features: np.ndarray, mean: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """What is weighed (..., F + F (F + 1) / 2): the FEATURES (..., F) in units of their spread, and their products."""
+    size = np.clip((features - mean) / spread, -FARTHEST, FARTHEST)
+    one, other = np.triu_indices(size.shape[-1])
+    return np.concatenate([size, size[..., one] * size[..., other]], axis=-1)
 
 
 def _features(

@@ -16,7 +16,8 @@ FILE = "classical.toml"
 @dataclass(frozen=True, eq=False)
 class Fitted:
     """limits: of each wave's onset and offset (`p_on` ...) a constant in milliseconds, then the weights of
-    `_limits.design`; atria: mean, spread and weight of `_atria.FEATURES`, and the bias less the threshold."""
+    `_limits.design`; atria: mean and spread of `_atria.FEATURES`, the weights of `_atria.weighed`, and the
+    bias less the threshold."""
 
     limits: Mapping[str, np.ndarray]
     atria: Mapping[str, np.ndarray]

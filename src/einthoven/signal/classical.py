@@ -20,6 +20,7 @@ from einthoven.signal import _limits as limits
 from einthoven.signal._fitted import Fitted
 from einthoven.signal.marks import Beats, Delineation
 
+NAME = "classical-3"
 P, QRS, T = 0, 1, 2
 ON, PEAK, OFF = 0, 1, 2
 
@@ -67,11 +68,11 @@ def delineate(signal_LT: np.ndarray, rate: float, beats: Beats, fitted: Fitted |
     fitted = fitted or _fitted.read()
     seen = see(signal_LT, rate, beats, fitted.limits)
     lead, whole = seen.lead, seen.whole
-    no_p = "af" if _atria.without_p(seen.atria.features, fitted.atria) > 0 else ""
+    no_p = "af" if _atria.log_odds(seen.atria.features, fitted.atria) > 0 else ""
     if no_p:
         lead[:, :, P], whole[:, P] = np.nan, np.nan
     confidence = np.isfinite(whole[..., PEAK]) * seen.beats.confidence[:, None] * np.clip(seen.size, 0, 1)
-    return Delineation(seen.beats, lead, whole, confidence, no_p, "classical")
+    return Delineation(seen.beats, lead, whole, confidence, no_p, NAME)
 
 
 def see(signal_LT: np.ndarray, rate: float, beats: Beats, fitted: Mapping[str, np.ndarray]) -> Seen:

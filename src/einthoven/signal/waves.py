@@ -15,7 +15,7 @@ from einthoven.signal import beats as rhythm
 from einthoven.signal import classical
 from einthoven.signal.marks import Beats, Delineation
 
-ENGINE = "classical-2"
+ENGINE = "classical-3"
 """Name and version of what finds the waves; it changes when their limits do."""
 
 
