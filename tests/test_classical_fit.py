@@ -120,8 +120,8 @@ def test_the_threshold_keeps_its_promise_and_gives_nothing_away():
 
 def test_where_nothing_keeps_the_promise_all_are_denied_p_waves():
     odds = np.array([0.5, 0.5, 2.0])
-    assert atria.threshold(odds, np.array([9, 0, 9]), np.array([10, 10, 10])) < 0.5
-    assert atria.threshold(odds, np.zeros(3, int), np.array([10, 10, 10])) > 2.0
+    assert atria.threshold(odds, np.array([9, 0, 9]), np.array([10, 10, 10]), 3.0) < 0.5
+    assert atria.threshold(odds, np.zeros(3, int), np.array([10, 10, 10]), 3.0) > 2.0
 
 
 def test_two_features_that_only_together_say_something_are_told_apart_out_of_fold():

@@ -26,6 +26,8 @@ from bench.rivals.programs import HERE, PROGRAMS
 FIGURES = HERE / "figures.json"
 WORK = HERE / ".work"
 DATA = Path(".data")
+LEARNT = ("ludb", "qtdb")
+"""Our engine has learnt from these: what it finds there out of fold is made by `bench.waves.folds --marks`."""
 
 
 def main(arguments: list[str]) -> int:
@@ -81,6 +83,8 @@ def measure(figures: dict[str, Any], asked: argparse.Namespace) -> None:
                 sets.write(record, given / f"{record.key}.npz")
         what = sets.WHAT.get(name, "waves")
         ways = {program.name: _found(program.name, name, asked.all) for program in chosen if what in program.gives}
+        if name in LEARNT:
+            ways.pop("ours", None)
         for program in chosen:
             if program.name in ways and program.name in python:
                 folder = ways[program.name]

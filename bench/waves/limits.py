@@ -171,18 +171,18 @@ def ludb(data: Path) -> list[tuple[Record, Beats]]:
 
 
 def shipped(text: str, part: str, values: Mapping[str, np.ndarray]) -> str:
-    """The text of `classical.toml` with other numbers in one part of it, to four digits."""
+    """The text of an engine's file with other numbers in one part of it, to four digits."""
     lines = [f"{name} = [{', '.join(f'{x:.4g}' for x in row)}]\n" for name, row in values.items()]
     start = text.index(f"[{part}]\n")
     after = text.find("\n[", start)
     return text[:start] + f"[{part}]\n" + "".join(lines) + (text[after:] if after >= 0 else "")
 
 
-def write(part: str, values: Mapping[str, np.ndarray]) -> None:
-    """Ship other numbers in one part of `classical.toml`."""
-    path = Path(_fitted.__file__).with_name(_fitted.FILE)
+def write(engine: str, part: str, values: Mapping[str, np.ndarray]) -> None:
+    """Ship other numbers in one part of an engine's file."""
+    path = _fitted.path(engine)
     path.write_text(shipped(path.read_text(encoding="utf-8"), part, values), encoding="utf-8")
-    _fitted.read.cache_clear()
+    _fitted.table.cache_clear()
 
 
 def show(name: str, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -214,7 +214,7 @@ def main() -> None:
     show("LUDB out of fold", figures["points"])
     print(figures["af"])
     if said.write:
-        write("limits", table(rows))
+        write("classical", "limits", table(rows))
     together = score.Qtdb()
     for record, start in sets.records("qtdb", said.data, True):
         together.add(

@@ -1,5 +1,7 @@
 """A network of `train.py` as a checkpoint and as ONNX: `python -m bench.waves.ship WEIGHTS/final OUT`.
 
+The one that is shipped: OUT is src/einthoven/signal/wave_network.
+
 OUT/checkpoint is an ordinary checkpoint folder, OUT/onnx what `einthoven export` makes of it.
 """
 

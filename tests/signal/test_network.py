@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from einthoven.signal import _network as network
-from einthoven.signal._network import RATE, REACH, Settings
+from einthoven import simulate
+from einthoven.app import inference
+from einthoven.signal import _onnx, _runs, network
+from einthoven.signal._onnx import RATE
+from einthoven.signal._runs import REACH, Settings
 from einthoven.signal.marks import Beats
+from tests.signal import given
 
-PLAIN = Settings(shared=0.0, refined=1.0, steady=(0, 0, 0), astray=(9, 9, 9), no_p=0.6, p_least=0.0)
+PLAIN = Settings(shared=0.0, mixed=(1.0,) * 6, refined=1.0, steady=(0, 0, 0), astray=(9, 9, 9), p_least=0.0)
+P_ALWAYS = {"mean": np.zeros(12), "spread": np.ones(12), "weight": np.zeros(12), "bias": np.array([-1.0])}
 BEAT = np.array([[-0.20, -0.15, -0.10], [-0.04, 0.0, 0.05], [0.15, 0.25, 0.35]])
 """Onset, peak and offset of P, QRS and T in seconds from R."""
 
@@ -61,7 +68,12 @@ def signal(marks: np.ndarray, samples: int) -> np.ndarray:
 
 
 def found(marks: np.ndarray, at: Beats, samples: int = 1500, settings: Settings = PLAIN):
-    return network.waves(signal(marks, samples), told(marks, samples), at, settings)
+    return made(marks, told(marks, samples), at, settings)
+
+
+def made(marks: np.ndarray, output: np.ndarray, at: Beats, settings: Settings = PLAIN) -> SimpleNamespace:
+    lead, whole, confidence = _runs.waves(signal(marks, output.shape[1]), output, at, settings)
+    return SimpleNamespace(lead=lead, whole=whole, confidence=confidence)
 
 
 def test_marks_of_a_faultless_network_come_back_to_a_fraction_of_a_sample():
@@ -101,7 +113,7 @@ def test_fragments_near_each_other_are_one_wave_and_specks_are_none():
     middle = round(marks[0, 0, 2, 1])
     output[0, middle - 3 : middle + 3, 3] = 0  # a hole of 24 ms in a T wave
     output[0, 400:404, 1] = 9  # 16 ms of P
-    got = network.waves(signal(marks, 800), output, at, PLAIN)
+    got = made(marks, output, at)
     np.testing.assert_allclose(got.lead[..., [0, 2]], marks[..., [0, 2]], atol=0.02)
 
 
@@ -128,10 +140,7 @@ def test_what_most_leads_say_helps_a_lead_that_doubts():
     marks = marked(at, 6)
     output = told(marks, 700)
     output[3, ..., 1] -= 4.5  # lead 3 just misses its P waves
-    alone, shared = (
-        network.waves(signal(marks, 700), output, at, replace(PLAIN, shared=share)).lead[:, 3, 0, 0]
-        for share in (0.0, 0.4)
-    )
+    alone, shared = (made(marks, output, at, replace(PLAIN, shared=share)).lead[:, 3, 0, 0] for share in (0.0, 0.4))
     assert np.isnan(alone).all()
     assert np.isfinite(shared).all()
 
@@ -141,11 +150,11 @@ def test_long_recordings_are_told_in_tiles_without_seams():
     x = draw.normal(0, 1, (2, 6100)).astype(np.float32)
 
     def local(tile_RN: np.ndarray, valid_RN: np.ndarray) -> np.ndarray:
-        assert tile_RN.shape[1] == network.TILE
+        assert tile_RN.shape[1] == _onnx.TILE
         return np.repeat(np.where(valid_RN, tile_RN, 0)[..., None], 11, axis=2)
 
     for samples in (700, 2500, 2501, 4600, 6100):
-        got = network.outputs(x[:, :samples], np.ones((2, samples), bool), local)
+        got = _onnx.outputs(x[:, :samples], np.ones((2, samples), bool), local)
         np.testing.assert_array_equal(got, np.repeat(x[:, :samples, None], 11, axis=2))
 
 
@@ -158,33 +167,54 @@ def test_marks_are_in_samples_of_the_recording_at_any_rate(rate: float):
                   for row in signal(marks, 1000)]).astype(np.float32)  # fmt: skip
 
     def faultless(tile_RN: np.ndarray, valid_RN: np.ndarray) -> np.ndarray:
-        return told(np.concatenate([marks[:, :1]] * len(tile_RN), axis=1), network.TILE)
+        return told(np.concatenate([marks[:, :1]] * len(tile_RN), axis=1), _onnx.TILE)
 
     found_beats = Beats(at.sample * rate / RATE, at.label, at.confidence)
-    got = network.delineate(x, rate, found_beats, faultless, PLAIN)
+    got = network.joined(network.see(x, rate, found_beats, faultless), PLAIN, P_ALWAYS)
     np.testing.assert_allclose(got.lead[..., [0, 2]] / rate, marks[..., [0, 2]] / RATE, atol=0.001)
-    assert got.beats is found_beats
+    np.testing.assert_array_equal(got.beats.sample, found_beats.sample)
 
 
 def test_no_p_is_the_mean_over_many_leads_and_of_two_the_one_that_shows_it_best():
     output = np.zeros((8, 100, 11), np.float32)
-    output[:4, :, network.NO_P] = 4
-    assert network.lacks_p(output) == pytest.approx(1 / (1 + np.exp(-2)))
-    assert network.lacks_p(output[3:5]) == pytest.approx(0.5)
-    assert network.lacks_p(output[:1]) == pytest.approx(1 / (1 + np.exp(-4)))
+    output[:4, :, _runs.NO_P] = 4
+    assert _runs.lacks_p(output) == pytest.approx(2)
+    assert _runs.lacks_p(output[3:5]) == 0
+    assert _runs.lacks_p(output[:1]) == pytest.approx(4)
 
 
-def test_where_the_network_is_sure_that_there_is_no_p_none_is_reported():
-    at = beats(1.0, 2.0)
-    marks = marked(at, 2)
-    output = told(marks, 800)
-    output[..., network.NO_P] = 3
-    got = network.waves(signal(marks, 800), output, at, PLAIN)
-    assert got.no_p == "af"
-    assert np.isnan(got.lead[:, :, 0]).all()
-    assert np.isnan(got.whole[:, 0]).all()
-    assert not got.confidence[:, 0].any()
-    assert np.isfinite(got.lead[:, :, 1:]).all()
+@pytest.mark.parametrize(("sure", "no_p"), [(3.0, "af"), (1.0, "")])
+def test_above_the_threshold_no_beat_has_a_p_wave(sure: float, no_p: str):
+    ecg = simulate.record("sinus", seed=1)
+    truth = given.truth(ecg)
+    marks = (truth.lead * (RATE / ecg.rate))[:, :1]
+
+    def says(tile_RN: np.ndarray, valid_RN: np.ndarray) -> np.ndarray:
+        output = told(np.repeat(marks, len(tile_RN), axis=1), _onnx.TILE)
+        output[..., _runs.NO_P] = sure
+        return output
+
+    seen = network.see(ecg.signal, ecg.rate, truth.beats, says)
+    of_network = {"mean": np.zeros(12), "spread": np.ones(12), "weight": np.eye(12)[11], "bias": np.array([-2.0])}
+    got = network.joined(seen, PLAIN, of_network)
+    assert got.no_p == no_p
+    assert np.isfinite(got.lead[1:-1, :, 0]).all() == (no_p == "")
+    assert np.isfinite(got.whole[1:-1, 0]).all() == (no_p == "")
+    assert bool(got.confidence[:, 0].any()) == (no_p == "")
+    assert np.isfinite(got.whole[1:-1, 1:]).all()
+
+
+def test_limits_are_mixed_by_their_shares():
+    ecg = simulate.record("sinus", seed=1)
+    truth = given.truth(ecg)
+    marks = (truth.lead * (RATE / ecg.rate))[:, :1]
+    seen = network.see(ecg.signal, ecg.rate, truth.beats, lambda x, _: told(np.repeat(marks, len(x), 1), _onnx.TILE))
+    of = {share: network.joined(seen, replace(PLAIN, mixed=(share,) * 6), P_ALWAYS) for share in (0.0, 0.3, 1.0)}
+    for name in ("lead", "whole"):
+        all_classical, mixed, all_network = (getattr(of[share], name)[1:-1, ..., [0, 2]] for share in of)
+        assert np.abs(all_network - all_classical).max() > 2
+        np.testing.assert_allclose(mixed, 0.3 * all_network + 0.7 * all_classical, atol=1e-9)
+    np.testing.assert_allclose(of[0.0].whole[1:-1, ..., [0, 2]], seen.classical.whole[1:-1, ..., [0, 2]])
 
 
 def test_a_p_wave_that_few_leads_show_is_left_out():
@@ -193,4 +223,35 @@ def test_a_p_wave_that_few_leads_show_is_left_out():
     got = found(marks, at, settings=replace(PLAIN, p_least=0.5))
     assert np.isnan(got.lead[0, :, 0]).all()
     assert np.isfinite(got.lead[1, :, 0]).all()
-    assert got.no_p == ""
+
+
+SHIPPED = Path(_onnx.__file__).parent / "wave_network"
+
+
+def test_the_shipped_network_gives_what_torch_gave():
+    test = np.load(SHIPPED / "onnx" / "test.npz")
+    feed = {name: test[name] for name in ("signal", "valid", "convention")}
+    got = _onnx.shipped()._session.run(["tokens"], feed)[0]
+    assert np.abs(got - test["tokens"]).max() < 1e-4 * np.abs(test["tokens"]).max()
+
+
+def test_the_shipped_checkpoint_is_the_shipped_network():
+    torch = pytest.importorskip("torch")
+    model = inference.load(SHIPPED / "checkpoint", "export")
+    assert sum(weight.numel() for weight in model.encoder.parameters()) < 500_000
+    test = np.load(SHIPPED / "onnx" / "test.npz")
+    with torch.no_grad():
+        got = model.encoder(*(torch.from_numpy(test[name]) for name in ("signal", "valid")), RATE).tokens.numpy()
+    ludb = test["convention"] == 0
+    assert ludb.any()
+    assert np.abs(got - test["tokens"])[ludb].max() < 1e-4 * np.abs(test["tokens"]).max()
+    assert model.fingerprint == _onnx.shipped().card["fingerprint"]
+
+
+def test_the_shipped_network_sees_the_waves_of_a_simulated_recording():
+    ecg = simulate.record("sinus", seed=77)
+    got, want = network.delineate(ecg.signal, ecg.rate, given.truth(ecg).beats), given.truth(ecg)
+    error = 1000 * (got.whole - want.whole)[1:-1] / ecg.rate
+    assert np.abs(error[..., [0, 2]]).mean() < 15
+    swapped = network.joined(network.see(ecg.signal, ecg.rate, want.beats, lambda x, _: np.zeros((*x.shape, 11))))
+    assert np.isnan(swapped.whole).all()  # a network that says nothing: so it was the network

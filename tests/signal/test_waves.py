@@ -7,7 +7,7 @@ errors are compared after their constant part; the constant itself is bounded by
 import numpy as np
 import pytest
 
-from einthoven.signal import _fitted, _fusion, _limits
+from einthoven.signal import _fitted, _fusion, _limits, classical, network
 from einthoven.signal import _landmarks as look
 from einthoven.signal.marks import Beats
 from einthoven.signal.waves import ENGINE, delineate
@@ -99,10 +99,11 @@ def test_the_size_of_the_recording_does_not_matter():
     np.testing.assert_allclose(other.lead[1:-1, :, QRS], one.lead[1:-1, :, QRS], atol=0.5)
 
 
-def test_the_sign_of_the_recording_does_not_matter():
+@pytest.mark.parametrize(("engine", "most"), [(classical.delineate, 0.5), (network.delineate, 4.0)])
+def test_the_sign_of_the_recording_does_not_matter(engine, most):
     ecg = record("sinus", seed=2)
-    one, other = delineate(ecg.signal, RATE, ecg.leads), delineate(-ecg.signal, RATE, ecg.leads)
-    np.testing.assert_allclose(other.whole, one.whole, atol=0.5)
+    one, other = (delineate(x, RATE, ecg.leads, engine=engine) for x in (ecg.signal, -ecg.signal))
+    np.testing.assert_allclose(other.whole, one.whole, atol=most)  # samples; the network has only seen many turned ones
 
 
 def test_the_order_of_leads_does_not_matter():

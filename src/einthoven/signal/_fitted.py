@@ -1,4 +1,4 @@
-"""The fitted numbers of the classical engine, as `classical.toml` has them."""
+"""The fitted numbers of both engines, as `classical.toml` and `network.toml` have them."""
 
 from __future__ import annotations
 
@@ -6,24 +6,32 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
-
-FILE = "classical.toml"
 
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """limits: of each wave's onset and offset (`p_on` ...) a constant in milliseconds, then the weights of
-    `_limits.design`; atria: mean and spread of `_atria.FEATURES`, the weights of `_atria.weighed`, and the
+    """Of the classical engine. limits: of each wave's onset and offset (`p_on` ...) a constant in ms, then the
+    weights of `_limits.design`; atria: mean and spread of `_atria.FEATURES`, the weights of `_atria.weighed`, and the
     bias less the threshold."""
 
     limits: Mapping[str, np.ndarray]
     atria: Mapping[str, np.ndarray]
 
 
-@cache
 def read() -> Fitted:
-    said = tomllib.loads(files("einthoven.signal").joinpath(FILE).read_text("utf-8"))
-    return Fitted(**{part: {name: np.array(row) for name, row in said[part].items()} for part in ("limits", "atria")})
+    return Fitted(table("classical", "limits"), table("classical", "atria"))
+
+
+def path(engine: str) -> Path:
+    """Where the numbers of an engine are shipped."""
+    return Path(__file__).with_name(f"{engine}.toml")
+
+
+@cache
+def table(engine: str, part: str) -> dict[str, np.ndarray]:
+    """One part of the numbers of an engine, by their names."""
+    said = tomllib.loads(path(engine).read_text("utf-8"))
+    return {name: np.array(row) for name, row in said[part].items()}

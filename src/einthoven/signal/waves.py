@@ -6,20 +6,26 @@ Letters: L leads, T samples, K beats.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from einthoven.signal import beats as rhythm
-from einthoven.signal import classical
+from einthoven.signal import network
 from einthoven.signal.marks import Beats, Delineation
 
-ENGINE = "classical-3"
+ENGINE = network.NAME
 """Name and version of what finds the waves; it changes when their limits do."""
 
+Engine = Callable[[np.ndarray, float, Beats], Delineation]
+"""Finds the waves of a window without gaps: `network.delineate` or `classical.delineate`."""
 
-def delineate(signal_LT: np.ndarray, rate: float, leads: Sequence[str], beats: Beats | None = None) -> Delineation:
+
+def delineate(
+    signal_LT: np.ndarray, rate: float, leads: Sequence[str], beats: Beats | None = None,
+    engine: Engine = network.delineate,
+) -> Delineation:  # fmt: skip
     """P wave, QRS complex and T wave of every beat.
 
     Args:
@@ -27,6 +33,7 @@ def delineate(signal_LT: np.ndarray, rate: float, leads: Sequence[str], beats: B
         rate: samples a second.
         leads: names of the rows.
         beats: found before by `beats.find`; None finds them.
+        engine: what finds the waves of each window.
     """
     if beats is None:
         beats = rhythm.find(signal_LT, rate)
@@ -37,14 +44,14 @@ def delineate(signal_LT: np.ndarray, rate: float, leads: Sequence[str], beats: B
     samples = signal_LT.shape[1]
     core, margin = round(rhythm.WINDOW_SECONDS * rate), round(rhythm.MARGIN_SECONDS * rate)
     if samples <= core + 2 * margin:
-        return replace(_window(signal_LT, rate, beats), engine=ENGINE)
+        return _window(signal_LT, rate, beats, engine)
     parts = []
     for start in range(0, samples, core):
         first, last = max(0, start - margin), min(samples, start + core + margin)
         mine = np.flatnonzero((beats.sample >= first) & (beats.sample < last))
         if not len(mine):
             continue
-        part = _window(signal_LT[:, first:last], rate, _rows(beats, mine, first))
+        part = _window(signal_LT[:, first:last], rate, _rows(beats, mine, first), engine)
         keep = np.flatnonzero((beats.sample[mine] >= start) & (beats.sample[mine] < start + core))
         parts.append((part, keep, first))
     return _joined(parts)
@@ -54,9 +61,9 @@ def _rows(beats: Beats, rows: np.ndarray, first: int) -> Beats:
     return Beats(beats.sample[rows] - first, beats.label[rows], beats.confidence[rows])
 
 
-def _window(signal_LT: np.ndarray, rate: float, beats: Beats) -> Delineation:
+def _window(signal_LT: np.ndarray, rate: float, beats: Beats, engine: Engine) -> Delineation:
     signal, missing = rhythm.bridged(signal_LT)
-    found = classical.delineate(signal, rate, beats)
+    found = engine(signal, rate, beats)
     if missing is None:
         return found
     return _without_gaps(found, missing)
@@ -90,5 +97,5 @@ def _joined(parts: list[tuple[Delineation, np.ndarray, int]]) -> Delineation:
         np.concatenate([part.whole[keep] + first for part, keep, first in parts]),
         np.concatenate([part.confidence[keep] for part, keep, _ in parts]),
         reasons.pop() if len(reasons) == 1 else "",
-        ENGINE,
+        parts[0][0].engine,
     )

@@ -1,26 +1,17 @@
-"""The wave network at work: an ONNX file, run without torch, and the waves that its output holds.
+"""From what the wave network says of each sample to waves of beats.
 
-The network says for each lead and sample at 250 Hz which wave it lies in and how far the waves' limits are
-(`encoders/wave_unet.py` has the order of its numbers). Here samples become runs, runs become waves of beats, and limits
-get their fraction of a sample. Letters: L leads, T samples as recorded, N samples at 250 Hz, K beats, R runs.
+Samples become runs of one wave, runs become waves of beats, and limits get their fraction of a sample
+(`encoders/wave_unet.py` has the order of the numbers). Letters: L leads, N samples at 250 Hz, K beats, R runs.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
-from einthoven.core.layout import Layout
-from einthoven.signal import gaps, processing
-from einthoven.signal.marks import Beats, Delineation
-
-RATE = 250.0
-TILE, TRIM = 2500, 250
-"""The network sees ten seconds at a time; one at either end, where it lacks surroundings, is left to the next tile."""
+from einthoven.signal._onnx import RATE
+from einthoven.signal.marks import Beats
 
 REACH = 20.0
 """Samples that a distance of 1 means (80 ms)."""
@@ -39,106 +30,37 @@ NO_P = 10
 
 @dataclass(frozen=True)
 class Settings:
-    """From trials of some minutes (docs/log.md); `bench/waves/folds.py` chooses on inner folds of trained networks.
+    """`bench/waves/folds.py` chooses them on inner folds.
 
     shared: share of the mean over all leads in what each lead says. fragment: seconds of background that a wave may
-    have within. least: shortest P, QRS, T in seconds. refined: share of the regressed limit against the edge of the
-    run. around: so many samples on either side of an edge are asked. steady: how far limits of P, QRS and T are drawn
-    towards the median of like beats. astray: how far in seconds a lead may be from the median of 6 leads or more.
-    early: which quantile of the leads' onsets is the onset of all leads, for recordings of 6 leads or more, and of
-    fewer (offsets: the other end). no_p: how sure the network must be that there is no P wave in the recording for none
-    to be reported. p_least: how sure it must be of a beat's P wave.
+    have within. mixed: share of the network in the limits of P, QRS and T; the rest is the classical engine's. least:
+    shortest P, QRS, T in seconds. refined: share of the regressed limit against the edge of the run. around: so many
+    samples on either side of an edge are asked. steady: how far limits of P, QRS and T are drawn towards the median of
+    like beats. astray: how far in seconds a lead may be from the median of 6 leads or more. early: which quantile of
+    the leads' onsets is the onset of all leads, for recordings of 6 leads or more, and of fewer (offsets: the other
+    end). p_least: how sure it must be of a beat's P wave.
     """
 
     shared: float = 0.2
     fragment: float = 0.04
+    mixed: tuple[float, ...] = (0.7, 0.5, 0.6, 0.5, 1.0, 1.0)
     least: tuple[float, float, float] = (0.028, 0.028, 0.05)
     refined: float = 0.5
     around: int = 3
     early: tuple[float, float] = (0.15, 0.5)
     steady: tuple[float, float, float] = (0.5, 0.0, 0.5)
     astray: tuple[float, float, float] = (0.024, 0.024, 0.048)
-    no_p: float = 0.3
-    p_least: float = 0.3
+    p_least: float = 0.1
 
 
-class Network:
-    """A wave network from a folder that `einthoven export` wrote: `model.onnx` and `layout.json`.
-
-    Args:
-        folder: where the files are.
-        convention: whose marks it shall give; None for the one it was exported with.
-        threads: of onnxruntime.
-    """
-
-    def __init__(self, folder: str | Path, convention: str | None = None, threads: int = 1) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = threads
-        options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(
-            str(Path(folder) / "model.onnx"), options, providers=["CPUExecutionProvider"]
-        )
-        self.card = json.loads((Path(folder) / "layout.json").read_text(encoding="utf-8"))
-        names = self.card.get("conventions", [])
-        self.convention = names.index(convention) if convention else self.card.get("convention", 0)
-
-    def __call__(self, tile_RN: np.ndarray, valid_RN: np.ndarray) -> np.ndarray:
-        """(R, 2500) millivolts at 250 Hz and validity to (R, 2500, 11)."""
-        feed: dict[str, Any] = {"signal": tile_RN[:, None], "valid": valid_RN[:, None]}
-        if "conventions" in self.card:
-            feed["convention"] = np.full(len(tile_RN), self.convention, np.int64)
-        return self._session.run(["tokens"], feed)[0]  # type: ignore[return-value]
-
-
-def delineate(
-    signal_LT: np.ndarray, rate: float, beats: Beats, network: Any, settings: Settings | None = None
-) -> Delineation:
-    """Limits of the waves of these beats.
+def waves(
+    slow_LN: np.ndarray, output_LNC: np.ndarray, beats: Beats, settings: Settings
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Onset, peak and offset of the waves in each lead (K, L, 3, 3) and in all (K, 3, 3), and how sure they are (K, 3).
 
     Args:
-        signal_LT: millivolts, (leads, samples); NaN where there is no sample.
-        beats: R peaks in samples of `signal_LT`.
-        network: a `Network`, or anything that is called like one.
+        beats: in samples of `slow_LN`, as the marks are.
     """
-    slow_LN, valid_LN = conditioned(signal_LT, rate)
-    output_LNC = outputs(slow_LN, valid_LN, network)
-    share = RATE / rate
-    at_250 = replace(beats, sample=beats.sample * share)
-    found = waves(slow_LN, output_LNC, at_250, settings or Settings())
-    last = signal_LT.shape[1] - 1
-    lead, whole = (np.clip(marks / share, 0, last) for marks in (found.lead, found.whole))
-    return replace(found, beats=beats, lead=lead, whole=whole)
-
-
-def conditioned(signal_LT: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
-    """Each lead at 250 Hz above 0.5 Hz as float32, and where it has samples."""
-    layout = Layout(leads=("any",), rate=RATE, seconds=signal_LT.shape[1] / rate, band=(0.5, 0.0))
-    filled, valid = gaps.fill(np.asarray(signal_LT, np.float32)[:, None])
-    signal, valid = processing.condition(filled, valid, rate, layout)
-    return signal[:, 0].astype(np.float32), np.broadcast_to(valid, signal.shape)[:, 0]
-
-
-def outputs(slow_LN: np.ndarray, valid_LN: np.ndarray, network: Any) -> np.ndarray:
-    """What the network says of every sample, (L, N, 11), tile by tile."""
-    leads, samples = slow_LN.shape
-    if samples <= TILE:
-        short = ((0, 0), (0, TILE - samples))
-        return network(np.pad(slow_LN, short), np.pad(valid_LN, short))[:, :samples]
-    starts = [*range(0, samples - TILE, TILE - 2 * TRIM), samples - TILE]
-    tiles = np.concatenate([slow_LN[:, s : s + TILE] for s in starts])
-    told = network(tiles, np.concatenate([valid_LN[:, s : s + TILE] for s in starts]))
-    told = told.reshape(len(starts), leads, TILE, -1)
-    out = np.empty((leads, samples, told.shape[-1]), np.float32)
-    for start, part in zip(starts, told):
-        skip = TRIM if start else 0
-        out[:, start + skip : start + TILE] = part[:, skip:]
-    return out
-
-
-def waves(slow_LN: np.ndarray, output_LNC: np.ndarray, beats: Beats, settings: Settings) -> Delineation:
-    """Waves of beats at 250 Hz: `beats` and all marks are in samples of `slow_LN`."""
     leads, samples, _ = output_LNC.shape
     count = len(beats)
     logit = output_LNC[..., SPEAKS]
@@ -161,23 +83,19 @@ def waves(slow_LN: np.ndarray, output_LNC: np.ndarray, beats: Beats, settings: S
     lead = np.clip(lead, 0, samples - 1)
     # a wave is as sure as the leads that show it are, weighted by how many do
     confidence = np.clip(sure.sum(axis=1) / max(leads, 1), 0, 1)
-    nowhere = lacks_p(output_LNC) > settings.no_p
-    doubtful = confidence[:, 0] < (np.inf if nowhere else settings.p_least)
+    doubtful = confidence[:, 0] < settings.p_least
     lead[doubtful, :, 0] = np.nan
     confidence[doubtful, 0] = 0
-    whole = _together(lead, settings.early[0 if leads >= MANY else 1])
-    paced = count > 0 and bool((beats.label == "paced").mean() > 0.5)
-    why = "" if not nowhere else "paced" if paced else "af"
-    return Delineation(beats, lead, whole, confidence, why, "network")
+    return lead, _together(lead, settings.early[0 if leads >= MANY else 1]), confidence
 
 
 def lacks_p(output_LNC: np.ndarray) -> float:
-    """How sure the network is that the recording shows no P wave, 0 to 1.
+    """The network's log odds that the recording shows no P wave.
 
-    The mean over many leads; of a few the one that shows it best, since one of two leads often shows none.
+    The mean over many leads; of a few those of the lead that shows it best, since one of two leads often shows none.
     """
-    sure_L = output_LNC[..., NO_P].mean(axis=1)
-    return float(1 / (1 + np.exp(-(sure_L.mean() if len(sure_L) >= MANY else sure_L.min()))))
+    odds_L = output_LNC[..., NO_P].mean(axis=1)
+    return float(odds_L.mean() if len(odds_L) >= MANY else odds_L.min())
 
 
 @dataclass(frozen=True, eq=False)
