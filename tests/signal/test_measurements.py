@@ -247,6 +247,20 @@ def test_products_are_voltages_times_the_qrs_and_women_get_their_addition():
     assert CORNELL_WOMEN_MV == 0.8
 
 
+def test_a_lead_that_comes_back_from_flat_is_no_spike():
+    ecg = record("sinus", seed=4)
+    off = ecg.signal.copy()
+    off[5, 1000:2000] = 0.0
+    off[5, 2000:] += 2.0  # an electrode that is connected again: a step of 2 mV
+    assert spikes(off, ecg.rate, truth(ecg)) == []
+    paced = record("paced", seed=4)
+    plain = spikes(paced.signal, paced.rate, truth(paced))
+    flat = paced.signal.copy()
+    flat[5] = 0.0
+    assert len(plain) > 5
+    assert spikes(flat, paced.rate, truth(paced)) == plain
+
+
 def test_a_lost_lead_hides_no_spikes_and_the_edge_of_a_gap_is_none():
     ecg = record("paced", seed=1)
     plain = spikes(ecg.signal, ecg.rate, truth(ecg))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from einthoven.signal import _kinds
+from einthoven.signal._traits import FLAT_MV
 from einthoven.signal.marks import Beats, Delineation
 from einthoven.signal.median import MedianBeat
 
@@ -18,6 +19,8 @@ SLOWEST_HZ, SURE_HZ = 250.0, 500.0
 """Below the first a spike falls between two samples; below the second it may."""
 _ONE_SPIKE, _AHEAD = 0.03, 0.12
 """Seconds within which samples are one spike, and by which a ventricular spike comes before R at most."""
+_STILL = 0.1
+"""Seconds without any move after which a lead counts as flat."""
 _QRS_T = (0.12, 0.45)
 """Seconds before and after R from which the median beat is subtracted."""
 F_BAND, ALL_BAND = (4.0, 10.0), (0.5, 30.0)
@@ -43,12 +46,22 @@ def spikes(signal_LT: np.ndarray, rate: float, found: Delineation) -> list[float
     if rate < SLOWEST_HZ or not len(found.beats) or signal_LT.shape[1] < rate:
         return []
     at = _kinds.spikes(np.nan_to_num(signal_LT), rate) / rate
-    lost_LT = np.isnan(signal_LT)
-    edge = np.append(False, (lost_LT[:, 1:] != lost_LT[:, :-1]).any(axis=0))
-    if edge.any():  # the edge of a gap is no spike; a lead that is lost throughout has none
+    edge = np.zeros(signal_LT.shape[1], bool)
+    for away_LT in (np.isnan(signal_LT), _still(signal_LT, round(_STILL * rate))):
+        edge[1:] |= (away_LT[:, 1:] != away_LT[:, :-1]).any(axis=0)
+    if edge.any():  # the edge of a gap or of a flat stretch is no spike; a lead that is lost throughout has none
         near = np.convolve(edge, np.ones(2 * round(0.02 * rate) + 1), "same") > 0.5
         at = at[~near[np.rint(at * rate).astype(int)]]
     return at[np.diff(at, prepend=-np.inf) > _ONE_SPIKE].tolist()
+
+
+def _still(signal_LT: np.ndarray, width: int) -> np.ndarray:
+    """Samples (L, T) that belong to a run of `width` equal steps or more without any move."""
+    moves = np.abs(np.diff(signal_LT, axis=1)) >= FLAT_MV
+    total = np.cumsum(np.pad(moves, ((0, 0), (1, 0))), axis=1)
+    begins = total[:, width:] == total[:, :-width]
+    count = np.cumsum(np.pad(begins, ((0, 0), (width + 1, width))), axis=1)
+    return count[:, width + 1 :] > count[:, : -width - 1]
 
 
 def ventricular(spike_N: np.ndarray, beat_K: np.ndarray) -> np.ndarray:

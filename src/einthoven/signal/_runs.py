@@ -41,13 +41,13 @@ class Settings:
     end). p_least: how sure it must be of a beat's P wave.
     """
 
-    shared: float = 0.2
+    shared: float = 0.4
     fragment: float = 0.04
-    mixed: tuple[float, ...] = (0.7, 0.5, 0.6, 0.5, 1.0, 1.0)
+    mixed: tuple[float, ...] = (0.0, 0.75, 0.75, 0.75, 0.5, 0.75)
     least: tuple[float, float, float] = (0.028, 0.028, 0.05)
-    refined: float = 0.5
+    refined: float = 0.0
     around: int = 3
-    early: tuple[float, float] = (0.15, 0.5)
+    early: tuple[float, float] = (0.15, 0.3)
     steady: tuple[float, float, float] = (0.5, 0.0, 0.5)
     astray: tuple[float, float, float] = (0.024, 0.024, 0.048)
     p_least: float = 0.1
