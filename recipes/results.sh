@@ -19,10 +19,15 @@ for recipe in simclr-ptbxl simclr-ptbxl-gain; do
       --set "seed=$seed" --set "data.cohort=$runs/cohorts/ptbxl"
   done
 done
+# the gain alone: everything else as in simclr-ptbxl
+for seed in $seeds; do
+  einthoven pretrain recipes/simclr-ptbxl.toml --out "$runs/simclr-ptbxl-masks-gain-$seed" --set augment.amplitude=0.5 \
+    --set name=simclr-ptbxl-masks-gain --set "seed=$seed" --set "data.cohort=$runs/cohorts/ptbxl"
+done
 einthoven pretrain recipes/simclr-one-lead.toml --out "$runs/simclr-one-lead" --set "data.cohort=$runs/cohorts/ptbxl"
 
 # superclass: three seeds at 100 %, three draws at 10 % and 100 subjects
-einthoven evaluate "$runs"/simclr-ptbxl-{0,1,2} "$runs"/simclr-ptbxl-gain-{0,1,2} "$runs/cohorts/ptbxl" \
+einthoven evaluate "$runs"/simclr-ptbxl{,-gain,-masks-gain}-{0,1,2} "$runs/cohorts/ptbxl" \
   --task ptbxl/superclass --labelled 1.0 --labelled 0.1 --labelled 100 --out "$runs/evaluation/superclass"
 # the networks that the line above trained from scratch on all labels, each with the measurements beside its embedding
 supervised=$(grep -l "^labelled = 1\.0$" "$runs"/evaluation/superclass/runs/*/recipe.toml | xargs -n1 dirname)
