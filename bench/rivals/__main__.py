@@ -4,6 +4,7 @@
     python -m bench.rivals --programs ours --sets ludb qtdb
     python -m bench.rivals --also network=FOLDER    detections made elsewhere: FOLDER/SET/KEY.npz as `worker.py` writes
     python -m bench.rivals --table                  only print what figures.json holds
+    python -m bench.rivals --brief                  the same, one row a program
 
 What a program found is kept in `.work` and used again unless it is to be run anew (`--again`). Figures of programs and
 sets that were not asked for stay as they are in figures.json.
@@ -38,11 +39,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--also", nargs="+", default=[], metavar="NAME=FOLDER", help="detections made elsewhere")
     parser.add_argument("--again", action="store_true", help="run also what was run before")
     parser.add_argument("--table", action="store_true", help="print the tables and do nothing else")
+    parser.add_argument("--brief", action="store_true", help="print the short tables and do nothing else")
     parser.add_argument("--figures", type=Path, default=FIGURES)
     parser.add_argument("--data", type=Path, default=DATA)
     asked = parser.parse_args(arguments)
     new: dict[str, Any] = {"programs": {}, "sets": {}}
-    if not asked.table:
+    if not (asked.table or asked.brief):
         try:
             measure(new, asked)
         finally:  # read again: somebody else may have measured other programs meanwhile
@@ -52,7 +54,7 @@ def main(arguments: list[str]) -> int:
             kept["programs"].update(new["programs"])
             kept["machine"] = f"{platform.machine()}, Python {platform.python_version()}, one thread"
             asked.figures.write_text(_lines(_plain(kept)))
-    print(table.markdown(_read(asked.figures)))
+    print((table.brief if asked.brief else table.markdown)(_read(asked.figures)))
     return 0
 
 

@@ -27,6 +27,58 @@ def markdown(figures: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def brief(figures: dict[str, Any]) -> str:
+    """One row a program: what docs/measure.md shows."""
+    sets = figures["sets"]
+    programs = [name for name, _ in _ordered(figures["programs"])]
+    waves, beats = [], []
+    for program in programs:
+        points = _by_point(sets["ludb"].get(program, {}).get("points", []))
+        cells = []
+        for wave in ("P", "QRS", "T"):
+            whole = points.get((wave, "wave"))
+            cells += (
+                [_f(whole["f1"], 1), "/".join(_s(points[wave, end]["sd"]) for end in ("on", "off"))]
+                if whole
+                else ["–"] * 2
+            )
+        way = next((way for way in ("fused", "BL") if sets["qtdb"].get(program, {}).get(way)), "")
+        end = _by_point(sets["qtdb"][program][way]).get(("T", "off")) if way else None
+        cells.append(f"{_s(end['sd_within'])} ({way})" if end else "–")
+        if any(cell != "–" for cell in cells):
+            waves.append([program, *cells])
+        cells = [
+            _f(sets[name].get(program, {}).get(way, {}).get("f1"))
+            for name in ("mitdb", "nstdb")
+            for way in ("all", "first")
+        ]
+        for name in ("ptbxl-af", "cinc2017-af", "ptbxl-sinus", "ptbxl-1avb", "ptbxl-sarrh", "ptbxl-pac", "ptbxl-pvc"):
+            one = sets.get(name, {}).get(program, {})
+            share = one.get("all", one.get("lead"))
+            cells.append(_f(share["p_per_100"], 1) if share else "–")
+        if any(cell != "–" for cell in cells):
+            beats.append([program, *cells])
+    heading = ["program", *(f"{w} {what}" for w in ("P", "QRS", "T") for what in ("F1", "SD on/off")), "QTDB T off SD"]
+    other = [
+        "program",
+        "MIT-BIH F1, all",
+        "first",
+        "118e00, all",
+        "first",
+        "AF",
+        "C2017 A",
+        "sinus",
+        "1AVB",
+        "SARRH",
+        "PAC",
+        "PVC",
+    ]
+    return "\n\n".join((
+        _table("Waves: LUDB, all leads; QT Database, SD within recordings", heading, waves),
+        _table("Beats, and P waves found per 100 beats (40 recordings a set; none are there in AF)", other, beats),
+    ))  # fmt: skip
+
+
 def _programs(about: dict[str, Any]) -> str:
     rows = [
         (name, ", ".join(one["packages"]) or "this repository", one["licence"], one["says"], one["why"] or "ran")

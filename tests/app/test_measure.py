@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from einthoven.core.fingerprint import finite, json_pieces
 from einthoven.core.record import Record
 from einthoven.core.registry import load
 from einthoven.signal.analysis import analyse
+from einthoven.signal.reversal import Reversal
 from einthoven.simulate import record
 from tests.cohort.generated import few
 
@@ -55,6 +57,13 @@ def test_a_file_is_told_to_people_with_what_is_missing(file):
     assert "hr " in text
     assert "not measured, too few beats for it: pnn50" in text
     assert "quality good" in text
+
+
+def test_the_line_above_a_drawing_names_a_suspected_swap():
+    found = analyse(SINUS)
+    assert _measured.brief(found).endswith("· good")
+    swapped = replace(found, reversal=Reversal("RA-LA", "V1-V3", 1.0, True))
+    assert _measured.brief(swapped).endswith("· good · cables swapped: RA-LA V1-V3?")
 
 
 def test_tables_have_a_row_a_recording_and_reasons(tmp_path, file):

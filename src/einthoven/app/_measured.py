@@ -166,7 +166,8 @@ def brief(found: Analysis) -> str:
     ):  # fmt: skip
         value = found.measurements[name].value
         parts.append(f"{label} {value:.0f}{unit}" if isinstance(value, float) else f"{label} –")
-    return f"{' · '.join(parts)} · {found.quality.verdict}"
+    swapped = " ".join(word for word in (found.reversal.limb, found.reversal.chest) if word)
+    return " · ".join([*parts, found.quality.verdict, *([f"cables swapped: {swapped}?"] if swapped else [])])
 
 
 def lines(found: Analysis, stated: dict[str, tuple[str, ...]]) -> list[str]:
