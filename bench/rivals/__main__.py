@@ -96,6 +96,8 @@ def measure(figures: dict[str, Any], asked: argparse.Namespace) -> None:
                     print(f"{name}: {program.name}, {len(records)} recordings", file=sys.stderr, flush=True)
                     about[program.name]["why"] = programs.run(program, python[program.name], what, given, folder)
         for who, folder in (*ways.items(), *((who, Path(folder) / name) for who, folder in made.items())):
+            if who in made and not folder.is_dir():
+                raise SystemExit(f"{folder}: no such folder; --also wants NAME=FOLDER with FOLDER/SET/KEY.npz")
             if folder.is_dir():
                 key = f"{name}-all" if asked.all and name not in sets.WHOLE else name
                 found = _scored(name, records, folder)

@@ -20,7 +20,7 @@ from bench.rivals import sets
 from einthoven.core.facts import Category, Waves
 from einthoven.core.record import Record
 from einthoven.evaluate import delineation
-from einthoven.signal import _network
+from einthoven.signal import _onnx
 from einthoven.simulate import World, block
 
 SAMPLES = 2500
@@ -45,7 +45,7 @@ STUB = '"""Stands in where pydantic is missing."""\n\n\ndef Field(*args, **kwarg
 
 def slow(signal_LT: np.ndarray, rate: float) -> np.ndarray:
     """(L, N) int16 microvolts at 250 Hz, as the network will see them."""
-    return np.round(1000 * _network.conditioned(signal_LT, rate)[0]).clip(-32000, 32000).astype(np.int16)
+    return np.round(1000 * _onnx.conditioned(np.nan_to_num(signal_LT), rate)).clip(-32000, 32000).astype(np.int16)
 
 
 def marks(record: Record, name: str, leads: Iterable[str]) -> list[np.ndarray]:

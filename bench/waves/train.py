@@ -158,12 +158,13 @@ def write(arrays: dict[str, np.ndarray], folder: Path) -> None:
     """`encoder.safetensors`, written by hand: the package may be missing where this runs."""
     head: dict[str, Any] = {}
     at = 0
+    arrays = {name: np.ascontiguousarray(array, "<f4") for name, array in arrays.items()}
     for name, array in arrays.items():
         head[name] = {"dtype": "F32", "shape": list(array.shape), "data_offsets": [at, at + array.nbytes]}
         at += array.nbytes
     text = json.dumps(head).encode()
     text += b" " * (-len(text) % 8)
-    body = b"".join(np.ascontiguousarray(array, "<f4").tobytes() for array in arrays.values())
+    body = b"".join(array.tobytes() for array in arrays.values())
     (folder / "encoder.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + body)
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -138,6 +141,15 @@ def test_every_reason_has_its_words():
     text = "".join((source / name).read_text() for name in ("measurements.py", "quality.py", "analysis.py"))
     for reason in _measured.WHY:
         assert f'"{reason}"' in text, reason
+
+
+def test_nothing_is_kept_for_or_sent_to_anybody(file, tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    said = {**os.environ, "HOME": str(home), "USERPROFILE": str(home), "XDG_CACHE_HOME": str(home / "cache")}
+    said.pop("ORT_DISABLE_TELEMETRY", None)
+    subprocess.run([sys.executable, "-m", "einthoven", "measure", str(file)], env=said, check=True, capture_output=True)
+    assert not list(home.rglob("*"))
 
 
 def test_nothing_heavy_is_imported(file):

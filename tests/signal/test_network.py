@@ -13,11 +13,11 @@ from einthoven import simulate
 from einthoven.app import inference
 from einthoven.signal import _onnx, _runs, network
 from einthoven.signal._onnx import RATE
-from einthoven.signal._runs import REACH, Settings
+from einthoven.signal._runs import Settings
 from einthoven.signal.marks import Beats
 from tests.signal import given
 
-PLAIN = Settings(shared=0.0, mixed=(1.0,) * 6, refined=1.0, steady=(0, 0, 0), astray=(9, 9, 9), p_least=0.0)
+PLAIN = Settings(shared=0.0, mixed=(1.0,) * 6, steady=(0, 0, 0), astray=(9, 9, 9), p_least=0.0)
 P_ALWAYS = {"mean": np.zeros(12), "spread": np.ones(12), "weight": np.zeros(12), "bias": np.array([-1.0])}
 BEAT = np.array([[-0.20, -0.15, -0.10], [-0.04, 0.0, 0.05], [0.15, 0.25, 0.35]])
 """Onset, peak and offset of P, QRS and T in seconds from R."""
@@ -49,9 +49,6 @@ def told(marks: np.ndarray, samples: int) -> np.ndarray:
                 if np.isfinite(on):
                     inside = (place >= on - 0.5) & (place <= off + 0.5)
                     out[lead, inside, 1 + wave] = 8
-                    for end, limit in ((0, on), (1, off)):
-                        near = np.abs(place - limit) <= REACH
-                        out[lead, near, 4 + 2 * wave + end] = ((limit - place) / REACH)[near]
     return out
 
 
@@ -76,13 +73,13 @@ def made(marks: np.ndarray, output: np.ndarray, at: Beats, settings: Settings = 
     return SimpleNamespace(lead=lead, whole=whole, confidence=confidence)
 
 
-def test_marks_of_a_faultless_network_come_back_to_a_fraction_of_a_sample():
+def test_marks_of_a_faultless_network_come_back_to_the_sample():
     at = beats(1.0, 1.8021, 2.7, 3.5)
     marks = marked(at, 3)
     got = found(marks, at)
-    np.testing.assert_allclose(got.lead[..., [0, 2]], marks[..., [0, 2]], atol=0.02)
+    np.testing.assert_allclose(got.lead[..., [0, 2]], marks[..., [0, 2]], atol=0.51)
     np.testing.assert_allclose(got.lead[..., 1], marks[..., 1], atol=0.5)
-    np.testing.assert_allclose(got.whole[..., [0, 2]], marks[:, 0][..., [0, 2]], atol=0.02)
+    np.testing.assert_allclose(got.whole[..., [0, 2]], marks[:, 0][..., [0, 2]], atol=0.51)
     assert (got.confidence > 0.9).all()
 
 
@@ -114,7 +111,7 @@ def test_fragments_near_each_other_are_one_wave_and_specks_are_none():
     output[0, middle - 3 : middle + 3, 3] = 0  # a hole of 24 ms in a T wave
     output[0, 400:404, 1] = 9  # 16 ms of P
     got = made(marks, output, at)
-    np.testing.assert_allclose(got.lead[..., [0, 2]], marks[..., [0, 2]], atol=0.02)
+    np.testing.assert_allclose(got.lead[..., [0, 2]], marks[..., [0, 2]], atol=0.51)
 
 
 def test_limits_are_drawn_to_the_median_of_like_beats_and_one_far_away_is_left():
@@ -123,8 +120,8 @@ def test_limits_are_drawn_to_the_median_of_like_beats_and_one_far_away_is_left()
     marks[1, 0, 2, 2] += 6
     marks[3, 0, 2, 2] += 14
     got = found(marks, at, settings=replace(PLAIN, steady=(0, 0, 0.5)))
-    np.testing.assert_allclose(got.lead[1, 0, 2, 2], marks[0, 0, 2, 2] - at.sample[0] + at.sample[1] + 3, atol=0.1)
-    np.testing.assert_allclose(got.lead[3, 0, 2, 2], marks[3, 0, 2, 2], atol=0.1)
+    np.testing.assert_allclose(got.lead[1, 0, 2, 2], marks[0, 0, 2, 2] - at.sample[0] + at.sample[1] + 3, atol=0.6)
+    np.testing.assert_allclose(got.lead[3, 0, 2, 2], marks[3, 0, 2, 2], atol=0.6)
 
 
 def test_one_lead_of_many_may_not_stray():
@@ -132,7 +129,7 @@ def test_one_lead_of_many_may_not_stray():
     marks = marked(at, 8)
     marks[0, 5, 2, 2] += 30
     got = found(marks, at, settings=replace(PLAIN, astray=(0.024, 0.024, 0.048)))
-    assert got.lead[0, 5, 2, 2] - marks[0, 0, 2, 2] == pytest.approx(12, abs=0.1)
+    assert got.lead[0, 5, 2, 2] - marks[0, 0, 2, 2] == pytest.approx(12, abs=0.6)
 
 
 def test_what_most_leads_say_helps_a_lead_that_doubts():
@@ -154,8 +151,67 @@ def test_long_recordings_are_told_in_tiles_without_seams():
         return np.repeat(np.where(valid_RN, tile_RN, 0)[..., None], 11, axis=2)
 
     for samples in (700, 2500, 2501, 4600, 6100):
-        got = _onnx.outputs(x[:, :samples], np.ones((2, samples), bool), local)
+        got = _onnx.outputs(x[:, :samples], local)
         np.testing.assert_array_equal(got, np.repeat(x[:, :samples, None], 11, axis=2))
+
+
+def test_what_a_tile_says_near_its_ends_is_left_to_its_neighbour():
+    x = np.random.default_rng(0).normal(0, 1, (2, 6100)).astype(np.float32)
+
+    def spoiled(tile_RN: np.ndarray, valid_RN: np.ndarray) -> np.ndarray:
+        out = np.repeat(tile_RN[..., None], 11, axis=2)
+        out[2:, : _onnx.TRIM] = np.nan  # two leads a tile: but for the first one's beginning
+        out[:-2, -_onnx.TRIM :] = np.nan  # and the last one's end
+        return out
+
+    np.testing.assert_array_equal(_onnx.outputs(x, spoiled), np.repeat(x[..., None], 11, axis=2))
+
+
+@pytest.mark.parametrize("seconds", [3.0, 4.05, 6.3])
+def test_a_short_recording_is_like_a_part_of_a_long_one(seconds: float):
+    ecg = simulate.record("sinus", seed=5)
+    beats = given.truth(ecg).beats
+    few = beats.sample < (seconds - 0.6) * ecg.rate
+    some = Beats(beats.sample[few], beats.label[few], beats.confidence[few])
+    whole = network.delineate(ecg.signal, ecg.rate, beats).whole[few]
+    part = network.delineate(ecg.signal[:, : round(seconds * ecg.rate)], ecg.rate, some).whole
+    assert few.sum() >= 2
+    assert (np.isfinite(part) == np.isfinite(whole)).all()
+    assert np.nanmax(np.abs(part - whole)) * 1000 / ecg.rate < 30
+
+
+@pytest.mark.parametrize("rate", [257.123, 499.77, 511.625, 999.9])
+def test_any_rate_will_do(rate: float):
+    ecg = simulate.record("sinus", seed=5)
+    beats = given.truth(ecg).beats
+    place = np.arange(int(ecg.seconds * rate)) / rate * ecg.rate
+    other = np.stack([np.interp(place, np.arange(ecg.samples), row) for row in ecg.signal]).astype(np.float32)
+    moved = Beats(beats.sample * rate / ecg.rate, beats.label, beats.confidence)
+    one, two = network.delineate(ecg.signal, ecg.rate, beats), network.delineate(other, rate, moved)
+    far = 1000 * np.abs(two.whole / rate - one.whole / ecg.rate)[1:-1, :, [0, 2]]
+    assert np.nanmean(far) < 2
+
+
+def test_a_wave_that_an_end_of_the_recording_cuts_is_none():
+    at = beats(1.0, 1.8, 2.7)
+    marks = marked(at, 2)
+    until = round(marks[2, 0, 2, 1])  # in the last T wave
+    got = made(marks, told(marks, until), at)
+    assert np.isnan(got.lead[2, :, 2]).all()
+    assert np.isfinite(got.lead[2, :, 1]).all()
+
+
+def test_limits_of_other_waves_are_not_mixed():
+    ecg = simulate.record("sinus", seed=1)
+    truth = given.truth(ecg)
+    marks = (truth.lead * (RATE / ecg.rate))[:, :1]
+    seen = network.see(ecg.signal, ecg.rate, truth.beats, lambda x, _: told(np.repeat(marks, len(x), 1), _onnx.TILE))
+    alone = network.joined(seen, replace(PLAIN, mixed=(1.0,) * 6), P_ALWAYS)
+    seen.classical.lead[:, :, 0] -= 0.2 * ecg.rate  # the classical engine has taken another bump
+    seen.classical.whole[:, 0] -= 0.2 * ecg.rate
+    got = network.joined(seen, replace(PLAIN, mixed=(0.0,) * 6), P_ALWAYS)
+    np.testing.assert_array_equal(got.lead[:, :, 0], alone.lead[:, :, 0])
+    np.testing.assert_array_equal(got.whole[:, 0], alone.whole[:, 0])
 
 
 @pytest.mark.parametrize("rate", [250.0, 360.0, 500.0, 1000.0])
@@ -171,7 +227,7 @@ def test_marks_are_in_samples_of_the_recording_at_any_rate(rate: float):
 
     found_beats = Beats(at.sample * rate / RATE, at.label, at.confidence)
     got = network.joined(network.see(x, rate, found_beats, faultless), PLAIN, P_ALWAYS)
-    np.testing.assert_allclose(got.lead[..., [0, 2]] / rate, marks[..., [0, 2]] / RATE, atol=0.001)
+    np.testing.assert_allclose(got.lead[..., [0, 2]] / rate, marks[..., [0, 2]] / RATE, atol=0.0025)
     np.testing.assert_array_equal(got.beats.sample, found_beats.sample)
 
 
@@ -231,7 +287,7 @@ SHIPPED = Path(_onnx.__file__).parent / "wave_network"
 def test_the_shipped_network_gives_what_torch_gave():
     test = np.load(SHIPPED / "onnx" / "test.npz")
     feed = {name: test[name] for name in ("signal", "valid", "convention")}
-    got = _onnx.shipped()._session.run(["tokens"], feed)[0]
+    got = _onnx.shipped().session.run(["tokens"], feed)[0]
     assert np.abs(got - test["tokens"]).max() < 1e-4 * np.abs(test["tokens"]).max()
 
 

@@ -22,6 +22,7 @@ from einthoven.app import inference
 from einthoven.core import fingerprint, random
 from einthoven.core.errors import DONE, CheckpointError, ExtraError
 from einthoven.core.output import replaced
+from einthoven.signal import _onnx
 
 MODEL, LAYOUT, TEST = "model.onnx", "layout.json", "test.npz"
 TOLERANCE = 1e-4
@@ -147,9 +148,7 @@ def _write(model: Any, given: Mapping[str, np.ndarray], path: Path) -> dict[str,
 
 def _run(path: Path, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """What onnxruntime gives, all rows together; the first alone must be the same."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    session = _onnx.session(path)
     names = [output.name for output in session.get_outputs()]
     together = session.run(None, dict(given))
     alone = session.run(None, {name: array[:1] for name, array in given.items()})

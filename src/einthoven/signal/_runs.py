@@ -1,7 +1,9 @@
 """From what the wave network says of each sample to waves of beats.
 
-Samples become runs of one wave, runs become waves of beats, and limits get their fraction of a sample
-(`encoders/wave_unet.py` has the order of the numbers). Letters: L leads, N samples at 250 Hz, K beats, R runs.
+Samples become runs of one wave, runs become waves of beats, and limits are drawn to those of like beats and of the
+other leads (`encoders/wave_unet.py` has the order of the numbers). DIFFERS: physiology.md 5.4: no Viterbi pass, and the
+regressed distances to the limits, which help to train, have no share. Letters: L leads, N samples at 250 Hz, K beats,
+R runs.
 """
 
 from __future__ import annotations
@@ -13,18 +15,24 @@ import numpy as np
 from einthoven.signal._onnx import RATE
 from einthoven.signal.marks import Beats
 
-REACH = 20.0
-"""Samples that a distance of 1 means (80 ms)."""
-
-P, QRS, T = 1, 2, 3
 CALM = 10.0
 """Samples from the median (40 ms) beyond which a limit stays where it is."""
 
 MANY = 6
 """From so many leads on, they hold each other."""
 
+EARLY_MANY = 0.15
+"""Which quantile of many leads' onsets is the onset of all leads; of offsets the other end."""
+FRAGMENT = 0.04
+"""Seconds of background that a wave may have within."""
+LEAST = (0.028, 0.028, 0.05)
+"""Shortest P, QRS and T in seconds."""
+MOST = (0.2, 0.24, 0.4)
+"""Longest P, QRS and T in seconds (physiology.md 5.4)."""
+LOCKED = 3.0
+"""Samples of scatter (1.48 MAD) about the median up to which P stands at a fixed distance from the QRS complex."""
+
 SPEAKS = slice(0, 4)
-LIMITS = slice(4, 10)
 NO_P = 10
 
 
@@ -32,22 +40,16 @@ NO_P = 10
 class Settings:
     """`bench/waves/folds.py` chooses them on inner folds.
 
-    shared: share of the mean over all leads in what each lead says. fragment: seconds of background that a wave may
-    have within. mixed: share of the network in the limits of P, QRS and T; the rest is the classical engine's. least:
-    shortest P, QRS, T in seconds. refined: share of the regressed limit against the edge of the run. around: so many
-    samples on either side of an edge are asked. steady: how far limits of P, QRS and T are drawn towards the median of
-    like beats. astray: how far in seconds a lead may be from the median of 6 leads or more. early: which quantile of
-    the leads' onsets is the onset of all leads, for recordings of 6 leads or more, and of fewer (offsets: the other
-    end). p_least: how sure it must be of a beat's P wave.
+    shared: share of the mean over all leads in what each lead says. mixed: share of the network in the limits of P, QRS
+    and T; the rest is the classical engine's. early: which quantile of the leads' onsets is the onset of all leads, for
+    recordings of fewer than MANY leads (offsets: the other end). steady: how far limits of P, QRS and T are drawn
+    towards the median of like beats. astray: how far in seconds a lead may be from the median of MANY leads or more.
+    p_least: how sure it must be of a beat's P wave.
     """
 
     shared: float = 0.4
-    fragment: float = 0.04
     mixed: tuple[float, ...] = (0.0, 0.75, 0.75, 0.75, 0.5, 0.75)
-    least: tuple[float, float, float] = (0.028, 0.028, 0.05)
-    refined: float = 0.0
-    around: int = 3
-    early: tuple[float, float] = (0.15, 0.3)
+    early: float = 0.3
     steady: tuple[float, float, float] = (0.5, 0.0, 0.5)
     astray: tuple[float, float, float] = (0.024, 0.024, 0.048)
     p_least: float = 0.1
@@ -67,15 +69,14 @@ def waves(
     if leads > 1 and settings.shared:
         logit = logit + settings.shared * (logit.mean(axis=0) - logit)
     share_LN4 = _softmax(logit)
-    run = _runs(share_LN4, settings)
+    run = _runs(share_LN4)
     best = _of_beats(run, beats.sample, leads)
     lead = np.full((count, leads, 3, 3), np.nan)
     sure = np.zeros((count, leads, 3))
     for wave in range(3):
         k, mine = best[wave]
-        for end, place, edge in ((0, 0, run.first), (2, 1, run.last)):
-            told = output_LNC[..., LIMITS.start + 2 * wave + place]
-            lead[k, run.lead[mine], wave, end] = _refined(told, run.lead[mine], edge[mine], settings)
+        for end, edge in ((0, run.first), (2, run.last)):
+            lead[k, run.lead[mine], wave, end] = edge[mine]
         sure[k, run.lead[mine], wave] = run.score[mine] / (run.last - run.first + 1)[mine]
     lead = _calmed(lead, beats, settings)
     lead[..., 2] = np.maximum(lead[..., 2], lead[..., 0] + 1)
@@ -86,7 +87,8 @@ def waves(
     doubtful = confidence[:, 0] < settings.p_least
     lead[doubtful, :, 0] = np.nan
     confidence[doubtful, 0] = 0
-    return lead, _together(lead, settings.early[0 if leads >= MANY else 1]), confidence
+    whole = _together(lead, EARLY_MANY if leads >= MANY else settings.early)
+    return lead, whole, np.where(np.isfinite(whole[..., 1]), confidence, 0.0)
 
 
 def lacks_p(output_LNC: np.ndarray) -> float:
@@ -114,7 +116,7 @@ def _softmax(logit: np.ndarray) -> np.ndarray:
     return power / power.sum(axis=-1, keepdims=True)
 
 
-def _runs(share_LN4: np.ndarray, settings: Settings) -> _Runs:
+def _runs(share_LN4: np.ndarray) -> _Runs:
     leads, samples, _ = share_LN4.shape
     kind = np.full((leads, samples + 1), -1, np.int8)  # -1 parts the leads
     kind[:, :samples] = share_LN4.argmax(axis=-1)
@@ -123,15 +125,16 @@ def _runs(share_LN4: np.ndarray, settings: Settings) -> _Runs:
     # background between two fragments of one wave is that wave
     between = np.flatnonzero(
         (what[1:-1] == 0) & (what[:-2] == what[2:]) & (what[:-2] > 0)
-        & (last[1:-1] - first[1:-1] + 1 <= settings.fragment * RATE)
+        & (last[1:-1] - first[1:-1] + 1 <= FRAGMENT * RATE)
     ) + 1  # fmt: skip
     for i in between:
         flat[first[i] : last[i] + 1] = what[i - 1]
     first, last, what = _stretches(flat)
-    least = np.array([0.0, *settings.least]) * RATE
-    keep = (what > 0) & (last - first + 1 >= least[np.maximum(what, 0)])
-    first, last, what = first[keep], last[keep], what[keep]
-    lead = first // (samples + 1)
+    least, most = (np.array([0.0, *seconds]) * RATE for seconds in (LEAST, MOST))
+    size, lead = last - first + 1, first // (samples + 1)
+    cut = (first == lead * (samples + 1)) | (last == lead * (samples + 1) + samples - 1)  # by an end of the recording
+    keep = (what > 0) & ~cut & (size >= least[np.maximum(what, 0)]) & (size <= most[np.maximum(what, 0)])
+    first, last, what, lead = first[keep], last[keep], what[keep], lead[keep]
     total = np.zeros((4, leads * (samples + 1) + 1))
     total[:, 1:].reshape(4, leads, samples + 1)[..., :samples] = share_LN4.transpose(2, 0, 1)
     total = total.cumsum(axis=1)
@@ -177,15 +180,6 @@ def _of_beats(run: _Runs, at_K: np.ndarray, leads: int) -> list[tuple[np.ndarray
     return out
 
 
-def _refined(told_LN: np.ndarray, lead_R: np.ndarray, edge_R: np.ndarray, settings: Settings) -> np.ndarray:
-    """The limit by the distances told around the edge of a run; the edge where they point somewhere else."""
-    around = np.arange(-settings.around, settings.around + 1)
-    at = np.clip(edge_R[:, None] + around, 0, told_LN.shape[1] - 1)
-    guess = (at + REACH * told_LN[lead_R[:, None], at]).mean(axis=1)
-    near = np.abs(guess - edge_R) < REACH / 2
-    return np.where(near, edge_R + settings.refined * (guess - edge_R), edge_R)
-
-
 def _calmed(lead: np.ndarray, beats: Beats, settings: Settings) -> np.ndarray:
     """Limits drawn towards the median of the lead's like beats, and no further from the other leads than allowed."""
     out = lead.copy()
@@ -198,7 +192,10 @@ def _calmed(lead: np.ndarray, beats: Beats, settings: Settings) -> np.ndarray:
                 if len(mine) < 3:
                     continue
                 away = _median(rel[mine], 0) - rel[mine]
-                rel[mine] += share * np.where(np.abs(away) < CALM, away, 0)
+                near = np.abs(away) < CALM
+                if wave == 0:  # in Wenckebach's block P moves from beat to beat
+                    near &= 1.48 * _median(np.abs(away), 0) <= LOCKED
+                rel[mine] += share * np.where(near, away, 0)
             out[:, :, wave] = rel + at[..., 0]
         if lead.shape[1] >= MANY:
             middle, far = _median(out[:, :, wave], 1), settings.astray[wave] * RATE

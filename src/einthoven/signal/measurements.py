@@ -137,7 +137,7 @@ class _Summary:
             kind = str(words[counts.argmax()])
             mine = (label == kind) & good
         calm = mine & ~ectopic
-        return np.flatnonzero(calm if calm.sum() >= _FEW else mine), kind
+        return np.flatnonzero(calm if calm.sum() >= max(_FEW, _SHARE * mine.sum()) else mine), kind
 
     def all(self) -> dict[str, Measurement]:
         self._rates()
@@ -242,7 +242,7 @@ class _Summary:
         """The median over beats, if enough of them have it."""
         known = np.isfinite(each_K)
         n = int(known.sum())
-        enough = n >= min(_FEW, len(each_K)) and n >= _SHARE * len(each_K) and n > 0
+        enough = n >= _FEW and n >= _SHARE * len(each_K)
         if not reason and not enough:
             reason = "too_few_beats" if len(each_K) < _FEW else _ABSENT.get(name, "no_t_wave")
         if reason:
@@ -285,7 +285,7 @@ class _Summary:
             each_K2 = self.table.area[self.rows][:, used, wave] @ matrix[:, told].T
             known = np.isfinite(each_K2).all(axis=1) & good
             n = int(known.sum())
-            if not here and n < min(_FEW, max(len(self.rows), 1)):
+            if not here and n < _FEW:
                 here = "poor_signal" if not good.any() else {P: "no_p_wave", T: "no_t_wave"}.get(wave, "too_few_beats")
             if here:
                 self._put(name, None, 0, 0, here)
@@ -326,8 +326,8 @@ class _Summary:
             for j, lead in enumerate(self.leads):
                 n = count[i][j]
                 reason = without or self.lead_reason[j]
-                if not reason and (n < min(_FEW, max(usable[j], 1)) or n < usable[j] / 2):
-                    reason = absent if usable[j] >= min(_FEW, len(rows)) and len(rows) else "too_few_beats"
+                if not reason and (n < _FEW or n < usable[j] / 2):
+                    reason = absent if usable[j] >= _FEW else "too_few_beats"
                 grade = usual * n / max(len(rows), 1) * lead_grade[j]
                 spread = high[i][j] - low[i][j]
                 self._put(f"{kind}_{lead}", middle[i][j], n, grade, reason, spread=spread, flag=flag)

@@ -20,6 +20,8 @@ from einthoven.signal._runs import Settings
 from einthoven.signal.marks import Beats, Delineation
 
 NAME = "network-1"
+SAME_SECONDS = 0.060
+"""Limits farther apart are of other waves, and the network's is taken."""
 _LIMITS = ((0, 0), (0, 2), (1, 0), (1, 2), (2, 0), (2, 2))
 """Wave and point of the limits in their order."""
 
@@ -27,13 +29,14 @@ _LIMITS = ((0, 0), (0, 2), (1, 0), (1, 2), (2, 0), (2, 2))
 @dataclass(frozen=True, eq=False)
 class Seen:
     """What both engines see of a window. slow (L, N) and output (L, N, 11): the leads that are live, at 250 Hz, and
-    what the network says of them; live (all leads,): which these are; rate: of the window."""
+    what the network says of them; live (all leads,): which these are; rate and samples: of the window."""
 
     slow: np.ndarray
     output: np.ndarray
     classical: classical.Seen
     live: np.ndarray
     rate: float
+    samples: int
 
     @property
     def features(self) -> np.ndarray | None:
@@ -49,8 +52,6 @@ def delineate(signal_LT: np.ndarray, rate: float, beats: Beats) -> Delineation:
         signal_LT: millivolts, (leads, samples) float32, no NaN.
         beats: R peaks in samples of `signal_LT`.
     """
-    if not (np.ptp(signal_LT, axis=1) > classical.LIVE_MV).any():
-        return classical.delineate(signal_LT, rate, beats)
     return joined(see(signal_LT, rate, beats))
 
 
@@ -64,31 +65,42 @@ def see(
         network: an `_onnx.Network`, or anything that is called like one; None for the shipped one.
         limits: `_fitted.Fitted.limits`; None for the shipped ones.
     """
+    seen = classical.see(signal_LT, rate, beats, limits or _fitted.read().limits)
     if (beats.label == "paced").any():
         signal_LT = _kinds.without_spikes(signal_LT, rate)
-    seen = classical.see(signal_LT, rate, beats, limits or _fitted.read().limits)
-    live_L = np.ptp(signal_LT, axis=1) > classical.LIVE_MV
-    slow, valid = _onnx.conditioned(signal_LT[live_L], rate)
-    return Seen(slow, _onnx.outputs(slow, valid, network or _onnx.shipped()), seen, live_L, rate)
+    slow = _onnx.conditioned(signal_LT, rate)
+    live_L = np.ptp(slow, axis=1) > classical.LIVE_MV
+    slow, none = slow[live_L], np.zeros((0, slow.shape[1], 11), np.float32)
+    output = _onnx.outputs(slow, network or _onnx.shipped()) if live_L.any() else none
+    return Seen(slow, output, seen, live_L, rate, signal_LT.shape[1])
 
 
 def joined(seen: Seen, settings: Settings | None = None, no_p: Mapping[str, np.ndarray] | None = None) -> Delineation:
-    """Both engines as one: a wave is there if the network says so, its limits are mixed as `settings.mixed` has it.
+    """Both engines as one: a wave is there if the network says so, its limits are mixed as `settings.mixed` has it
+    where both engines mean the same wave.
 
     Args:
         no_p: mean, spread and weight of `Seen.features`, and bias; None for the shipped ones.
     """
     settings, other = settings or Settings(), seen.classical
-    share = RATE / seen.rate
+    if not seen.live.any():
+        nothing = np.full_like(other.lead, np.nan)
+        return Delineation(other.beats, nothing, nothing[:, 0], np.zeros((len(nothing), 3)), "", NAME)
+    share, last = RATE / seen.rate, seen.samples - 1
     at_250 = replace(other.beats, sample=other.beats.sample * share)
     lead_250, whole_250, confidence = _runs.waves(seen.slow, seen.output, at_250, settings)
     lead, whole = np.full_like(other.lead, np.nan), whole_250 / share
     lead[:, seen.live] = lead_250 / share
     for mine, theirs in ((lead, other.lead), (whole, other.whole)):
-        for (wave, point), part in zip(_LIMITS, settings.mixed):
-            a, b = mine[..., wave, point], theirs[..., wave, point]
-            mine[..., wave, point] = np.where(np.isfinite(a + b), part * a + (1 - part) * b, a)
+        with np.errstate(invalid="ignore"):
+            same = (theirs[..., 0] <= mine[..., 2]) & (mine[..., 0] <= theirs[..., 2])  # (..., wave): they overlap
+            for (wave, point), part in zip(_LIMITS, settings.mixed):
+                a, b = mine[..., wave, point], theirs[..., wave, point]
+                near = same[..., wave] & (np.abs(a - b) <= SAME_SECONDS * seen.rate)
+                mine[..., wave, point] = np.where(near, part * a + (1 - part) * b, a)
+        mine[..., 2] = np.maximum(mine[..., 2], mine[..., 0])
         mine[..., 1] = np.clip(mine[..., 1], mine[..., 0], mine[..., 2])
+        np.clip(mine, 0, last, out=mine)
     nowhere = _atria.log_odds(seen.features, no_p or _fitted.table("network", "atria")) > 0
     without = np.full(len(other.beats), nowhere) | (other.beats.label == "V")
     lead[without, :, 0], whole[without, 0], confidence[without, 0] = np.nan, np.nan, 0.0
