@@ -2,8 +2,9 @@
 
 PTBXL is a cohort that `derive physiology` has been through. First, of its recordings in sinus rhythm without a note of
 noise, the share of which HR, PR, QRS and QT are measured, all and those of folds 9 and 10. Then simulated recordings of
-seeds and noise levels that nothing was trained on: error of PR, QRS, QT and axis against the truth, P waves found and
-P waves that are not there, by condition and noise; and the scatter of R peaks on QRS complexes that point downwards.
+seeds that nothing was trained on, without noise, with the usual and with twice the usual (of these the decision about P
+waves has seen the usual one, the network none): error of PR, QRS, QT and axis against the truth, P waves found and P
+waves that are not there, by condition and noise; and the scatter of R peaks on QRS complexes that point downwards.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class _Waves:
 
 
 class WaveUnet(nn.Module):
-    """Two convolutions a level on the way down, one on the way up, batch norm; 430 thousand parameters as it stands.
+    """Two convolutions a level on the way down, one on the way up, batch norm; 406 thousand parameters as it stands.
 
     The onset of a smooth wave is a convention: who placed the marks is an input, by which the last features are scaled
     and shifted. A token is one sample of one lead with the numbers of OUTPUTS, `pooled` their mean.
