@@ -46,7 +46,7 @@ SIMULATED = {
 """Recordings by kind: PTB-XL has hardly any second-degree block and little flutter."""
 FIRST_SEED = 500
 MOST = {"classical": 3.0, "network": 2.0}
-"""P waves in 100 beats of fibrillation and flutter. 3 are wanted; the network can afford a margin for other people, taken
+"""P waves in 100 beats of fibrillation and flutter. 3 are wanted; the network affords a margin for other people, taken
 after the classical engine had been scored on HELD_OUT (docs/log.md)."""
 STRENGTH = 0.01
 """Inverse of the ridge's strength, as scikit-learn counts it; 0.1 was tried too, out of fold within FIT."""
