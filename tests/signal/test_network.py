@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+import bench
 from einthoven import simulate
 from einthoven.app import inference
 from einthoven.signal import _onnx, _runs, network
@@ -282,6 +284,11 @@ def test_a_p_wave_that_few_leads_show_is_left_out():
 
 
 SHIPPED = Path(_onnx.__file__).parent / "wave_network"
+
+
+def test_the_shipped_settings_are_those_that_the_inner_folds_chose():
+    chosen = json.loads((Path(bench.__file__).parent / "waves" / "figures.json").read_text())["settings"]["shipped"]
+    assert json.loads(json.dumps(asdict(Settings()))) == chosen
 
 
 def test_the_shipped_network_gives_what_torch_gave():

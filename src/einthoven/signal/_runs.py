@@ -48,7 +48,7 @@ class Settings:
     """
 
     shared: float = 0.4
-    mixed: tuple[float, ...] = (0.0, 0.75, 0.75, 0.75, 0.5, 0.75)
+    mixed: tuple[float, ...] = (0.0, 0.75, 0.75, 0.75, 0.75, 1.0)
     early: float = 0.3
     steady: tuple[float, float, float] = (0.5, 0.0, 0.5)
     astray: tuple[float, float, float] = (0.024, 0.024, 0.048)
