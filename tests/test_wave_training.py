@@ -30,8 +30,9 @@ def test_a_network_is_trained_on_packed_windows_and_shipped(tmp_path: Path):
     qtdb = {key: 3 for key in long["key"].tolist()}
     (tmp_path / "folds.json").write_text(json.dumps({"ludb": ludb, "qtdb": qtdb}))
     out = tmp_path / "final"
+    asked = ["--leave", "0", "--steps", "2", "--batch", "6", "--out", str(out)]
     done = subprocess.run(
-        [sys.executable, train.__file__, str(tmp_path), *"--leave 0 --steps 2 --batch 6 --out".split(), str(out)],
+        [sys.executable, train.__file__, str(tmp_path), *asked],
         check=True, capture_output=True, text=True,
     )  # fmt: skip
     assert "2 recordings, 1 stretches" in done.stdout
