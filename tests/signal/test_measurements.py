@@ -134,6 +134,14 @@ def test_af_has_no_p_and_no_pr_but_a_qt():
     assert found["ectopy_share_narrow"].reason == "fibrillation"
 
 
+def test_amplitudes_of_slow_sampling_and_of_paced_beats_are_flagged():
+    slow = of(record("sinus", seed=1, rate=80))
+    assert {slow["amp_r_II"].flag, slow["st_j_V2"].flag} == {"sampling_rate"}
+    assert slow["qrs"].flag == ""
+    assert of(record("paced", seed=1))["amp_s_V1"].flag == "paced"
+    assert of(record("sinus", seed=1, rate=100))["amp_r_II"].flag == ""
+
+
 def test_in_af_qt_and_rr_are_weighted_by_the_interval_before_the_beat():
     rr = np.array([1.4, 0.4, 0.7, 0.5, 1.1, 0.45, 0.8, 0.6, 1.2, 0.5, 0.9])
     marks = beats_at(1 + np.concatenate([[0], np.cumsum(rr)]))

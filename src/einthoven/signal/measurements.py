@@ -25,6 +25,8 @@ from einthoven.signal.quality import Quality
 
 SLOWEST_HZ = 50.0
 """At a lower sampling rate nothing is measured: a QRS complex would have three samples."""
+AMPLITUDE_HZ = 100.0
+"""At a lower sampling rate peaks are cut off, and amplitudes are flagged."""
 LEAST_PAIRS = {"rmssd": 5, "pnn50": 20}
 QTC_RATES, ST_RATE = (40.0, 130.0), 120.0
 _FEW, _SHARE = 2, 1 / 3
@@ -318,7 +320,8 @@ class _Summary:
         fast = self._value("hr") > ST_RATE
         for i, kind in enumerate(AMPLITUDES):
             usual = sure[{"amp_p": P, "amp_t": T}.get(kind, QRS)]
-            flag = "rate_out_of_range" if fast and kind == "st_j60" else self._flag() if kind.startswith("st_") else ""
+            slow = "sampling_rate" if self.rate < AMPLITUDE_HZ else ""
+            flag = "rate_out_of_range" if fast and kind == "st_j60" else slow or self._flag()
             without = "" if kind == "r_peak_time" else self.units
             if kind == "amp_p":
                 without = without or no_p
