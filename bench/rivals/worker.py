@@ -40,7 +40,7 @@ class Ours:
         if what == "beats":
             found = {f"R_{i}": self.beats.find(signal[i : i + 1], rate).sample for i in range(len(signal))}
             return {**found, "R_all": self.beats.find(signal, rate).sample}
-        marks = self.waves.delineate(signal, rate, leads)
+        marks = self.waves.delineate(signal, rate)
         found = {"R_all": marks.beats.sample}
         for k, wave in enumerate(WAVES):
             found[f"{wave}_all"] = points(*marks.whole[:, k].T)

@@ -197,7 +197,7 @@ def score(
     for row in rows:
         if any(fits(said[row]) for fits in groups.values()):
             ecg = cohort.record(row)
-            found = waves.delineate(ecg.signal, ecg.rate, ecg.leads, engine=engine)
+            found = waves.delineate(ecg.signal, ecg.rate, engine=engine)
             p, conducted = np.isfinite(found.whole[:, P, PEAK]), found.beats.label != "V"
             counts[row] = (p.sum(), len(p), (p & conducted).sum(), conducted.sum())
     for group, fits in groups.items():

@@ -85,13 +85,13 @@ class Part:
             self.seen.append(network.see(signal_LT, rate, beats, weights, fitted))
             return classical.delineate(signal_LT, rate, beats, Fitted(fitted, _fitted.read().atria))
 
-        self.classical = waves.delineate(record.signal, record.rate, record.leads, engine=look)
+        self.classical = waves.delineate(record.signal, record.rate, engine=look)
         self.beats = Beats(self.classical.beats.sample, self.classical.beats.label, self.classical.beats.confidence)
 
     def found(self, settings: Settings) -> Delineation:
         windows = iter(self.seen)
         return waves.delineate(
-            self.record.signal, self.record.rate, self.record.leads, self.beats,
+            self.record.signal, self.record.rate, self.beats,
             engine=lambda *_: network.joined(next(windows), settings),
         )  # fmt: skip
 

@@ -219,7 +219,7 @@ def main() -> None:
     for record, start in sets.records("qtdb", said.data, True):
         together.add(
             record,
-            score.marks_of(waves.delineate(record.signal, record.rate, record.leads, engine=classical.delineate)),
+            score.marks_of(waves.delineate(record.signal, record.rate, engine=classical.delineate)),
             start,
         )
     show("QTDB with what is shipped", together.figures()["fused"])

@@ -28,7 +28,7 @@ def errors(kind, seeds=range(4), rate=RATE, **how):
     error, p_wave = [], []
     for seed in seeds:
         ecg = record(kind, seed=seed, rate=rate, **how)
-        found, columns = delineate(ecg.signal, rate, ecg.leads), truth(ecg)
+        found, columns = delineate(ecg.signal, rate), truth(ecg)
         want = np.array([[columns[f"{wave}_{point}"] for point in ("on", "peak", "off")] for wave in NAMES], float)
         want = np.where(want < 0, np.nan, want).transpose(2, 0, 1)
         for row in want:
@@ -68,7 +68,7 @@ def test_fibrillation_has_no_p_waves_and_says_so():
     for seed in range(8):
         for leads in ({}, {"leads": ("II",)}):
             ecg = record("af", seed=seed, **leads)
-            found = delineate(ecg.signal, RATE, ecg.leads)
+            found = delineate(ecg.signal, RATE)
             assert found.no_p == "af"
             assert np.isnan(found.whole[:, P]).all()
             assert np.isnan(found.lead[:, :, P]).all()
@@ -86,31 +86,31 @@ def test_p_waves_of_other_rhythms_are_found(kind):
 
 def test_a_delay_delays_the_marks():
     ecg = record("sinus", seed=1)
-    one = delineate(ecg.signal, RATE, ecg.leads)
+    one = delineate(ecg.signal, RATE)
     shifted = Beats(one.beats.sample + 40, one.beats.label, one.beats.confidence)
     signal = np.concatenate([np.repeat(ecg.signal[:, :1], 40, axis=1), ecg.signal], axis=1)
-    other = delineate(signal, RATE, ecg.leads, shifted)
+    other = delineate(signal, RATE, shifted)
     np.testing.assert_allclose(other.whole[2:-2] - 40, one.whole[2:-2], atol=2)  # 4 ms: filters' ends
 
 
 def test_the_size_of_the_recording_does_not_matter():
     ecg = record("sinus", seed=2)
-    one, other = delineate(ecg.signal, RATE, ecg.leads), delineate(3 * ecg.signal, RATE, ecg.leads)
+    one, other = delineate(ecg.signal, RATE), delineate(3 * ecg.signal, RATE)
     np.testing.assert_allclose(other.lead[1:-1, :, QRS], one.lead[1:-1, :, QRS], atol=0.5)
 
 
 @pytest.mark.parametrize(("engine", "most"), [(classical.delineate, 0.5), (network.delineate, 6.0)])
 def test_the_sign_of_the_recording_does_not_matter(engine, most):
     ecg = record("sinus", seed=2)
-    one, other = (delineate(x, RATE, ecg.leads, engine=engine) for x in (ecg.signal, -ecg.signal))
+    one, other = (delineate(x, RATE, engine=engine) for x in (ecg.signal, -ecg.signal))
     np.testing.assert_allclose(other.whole, one.whole, atol=most)  # samples; the network has only seen many turned ones
 
 
 def test_the_order_of_leads_does_not_matter():
     ecg = record("rbbb", seed=2)
     order = np.random.default_rng(0).permutation(12)
-    one = delineate(ecg.signal, RATE, ecg.leads)
-    other = delineate(ecg.signal[order], RATE, [ecg.leads[i] for i in order])
+    one = delineate(ecg.signal, RATE)
+    other = delineate(ecg.signal[order], RATE)
     np.testing.assert_allclose(other.lead, one.lead[:, order], atol=0.5)
     np.testing.assert_allclose(other.whole, one.whole, atol=0.5)
 
@@ -118,8 +118,8 @@ def test_the_order_of_leads_does_not_matter():
 @pytest.mark.parametrize("rate", [250.0, 360.0, 1000.0])
 def test_the_sampling_rate_does_not_matter(rate):
     one, other = record("sinus", seed=2), record("sinus", seed=2, rate=rate)
-    a = delineate(one.signal, RATE, one.leads)
-    b = delineate(other.signal, rate, other.leads)
+    a = delineate(one.signal, RATE)
+    b = delineate(other.signal, rate)
     a, b = (
         marks.whole[(marks.beats.sample > r) & (marks.beats.sample < 9 * r)] / r for marks, r in ((a, RATE), (b, rate))
     )
@@ -138,7 +138,7 @@ def test_a_tenth_of_a_millivolt_at_100_hertz_is_enough():
 def test_marks_of_a_wave_are_in_order():
     for kind in ("sinus", "pvc", "flutter", "paced", "wenckebach"):
         ecg = record(kind, seed=3)
-        found = delineate(ecg.signal, RATE, ecg.leads)
+        found = delineate(ecg.signal, RATE)
         for marks in (found.lead, found.whole):
             known = np.isfinite(marks)
             assert (known.all(axis=-1) | ~known.any(axis=-1)).all()
@@ -151,7 +151,7 @@ def test_marks_of_a_wave_are_in_order():
 
 def test_windows_of_a_long_recording_agree_with_a_part_of_it():
     ecg = record("sinus", seed=5, seconds=90)
-    whole, part = delineate(ecg.signal, RATE, ecg.leads), delineate(ecg.signal[:, :20000], RATE, ecg.leads)
+    whole, part = delineate(ecg.signal, RATE), delineate(ecg.signal[:, :20000], RATE)
     rows = slice(5, 30)
     apart = (whole.whole[rows] - part.whole[rows]) * 2
     assert np.nanmedian(np.abs(apart)) < 4  # ms: other beats make the median
@@ -162,7 +162,7 @@ def test_a_flat_lead_among_twelve_shows_nothing_and_disturbs_nothing():
     ecg = record("sinus", seed=4)
     signal = ecg.signal.copy()
     signal[7] = 0.2
-    one, other = delineate(ecg.signal, RATE, ecg.leads), delineate(signal, RATE, ecg.leads)
+    one, other = delineate(ecg.signal, RATE), delineate(signal, RATE)
     assert np.isnan(other.lead[:, 7]).all()
     assert np.nanmedian(np.abs(other.whole - one.whole)) < 2
 
@@ -172,7 +172,7 @@ def test_no_wave_reaches_into_a_gap():
     signal = ecg.signal.copy()
     signal[:, 2000:2600] = np.nan
     signal[2, 3500:] = np.nan
-    found = delineate(signal, RATE, ecg.leads)
+    found = delineate(signal, RATE)
     for first, last in ((2000, 2599),):
         inside = (found.whole[..., 0] <= last) & (found.whole[..., 2] >= first)
         assert not inside.any()
@@ -186,13 +186,13 @@ def test_a_few_beats_are_enough(count):
     peaks = truth(ecg)["qrs_peak"]
     peaks = np.sort(peaks[peaks > 300])
     part = ecg.signal[:, int(peaks[1] - 250) : int(peaks[count] + 300)]
-    found = delineate(part, RATE, ecg.leads)
+    found = delineate(part, RATE)
     assert np.isfinite(found.whole[:, QRS, 0]).sum() == count
 
 
 @pytest.mark.parametrize("samples", [1, 100, 5000])
 def test_a_recording_without_beats_has_no_rows(samples):
-    found = delineate(np.zeros((3, samples), np.float32), RATE, ("I", "II", "III"))
+    found = delineate(np.zeros((3, samples), np.float32), RATE)
     assert found.lead.shape == (0, 3, 3, 3)
     assert found.no_p == "no_beats"
 

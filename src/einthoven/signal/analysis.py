@@ -105,7 +105,7 @@ def _part(
         if not usable.all():
             window = window.copy()
             window[~usable] = np.nan
-        found = waves.delineate(window[usable], rate, [leads[i] for i in np.flatnonzero(usable)], near)
+        found = waves.delineate(window[usable], rate, near)
         lead = np.full((len(found.beats), len(leads), 3, 3), np.nan)
         lead[:, usable] = found.lead  # a dead lead must have no say in the limits of all leads
         found = replace(found, lead=lead)

@@ -6,7 +6,7 @@ Letters: L leads, T samples, K beats.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -23,15 +23,13 @@ Engine = Callable[[np.ndarray, float, Beats], Delineation]
 
 
 def delineate(
-    signal_LT: np.ndarray, rate: float, leads: Sequence[str], beats: Beats | None = None,
-    engine: Engine = network.delineate,
-) -> Delineation:  # fmt: skip
+    signal_LT: np.ndarray, rate: float, beats: Beats | None = None, engine: Engine = network.delineate
+) -> Delineation:
     """P wave, QRS complex and T wave of every beat.
 
     Args:
         signal_LT: millivolts, (leads, samples); NaN where there is no sample.
         rate: samples a second.
-        leads: names of the rows.
         beats: found before by `beats.find`; None finds them.
         engine: what finds the waves of each window.
     """
