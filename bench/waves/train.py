@@ -1,9 +1,8 @@
 """One wave network from packed windows: `python train.py WINDOWS --leave 0 --out DIR`; needs torch and numpy alone.
 
 WINDOWS holds `ludb.npz`, `qtdb.npz` and `simulated.npz` of `pack.py`, and `folds.json`. A batch mixes rows of one lead
-of all sources; the loss, its stretching and turning, and the augmentation are the package's own. Where `--seconds`
-would not suffice for `--steps`, fewer are planned after the first hundred, so that the learning rate still ends at
-zero. Letters: B rows, T samples, K beats.
+of all sources; the loss, its stretching and turning, and the augmentation are the package's own. Letters: B rows,
+T samples, K beats.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ RATE, SAMPLES = 250.0, 2500
 TRUTH = {"ludb": "waves:reference.waves", "qtdb": "waves:reference.waves.global", "exact": "waves:truth.waves"}
 AUGMENT = {"amplitude": 0.3, "wander": 0.1, "mains": 0.02, "noise": 0.03, "muscle": 0.03}
 WIDTHS, KERNEL, DROPOUT = (16, 32, 48, 64, 96), 9, 0.1
-LR, DECAY, CLIP, WARMUP, BEFORE_TIMING, TIMED = 3e-3, 0.02, 1.0, 100, 60, 60
+LR, DECAY, CLIP, WARMUP = 3e-3, 0.02, 1.0, 100
 AROUND_SECONDS = 2.0
 """A window of QTDB reaches at most so far beyond the first and the last marked beat of its stretch."""
 
@@ -116,18 +115,9 @@ def train(asked: argparse.Namespace) -> None:
     parameters = [[p for p in network.parameters() if (p.ndim > 1) == many] for many in (True, False)]
     groups = [{"params": p, "weight_decay": decay} for p, decay in zip(parameters, (DECAY, 0.0))]
     optimiser = torch.optim.AdamW(groups, lr=LR, fused=device == "cuda")
-    step, planned, log = 0, asked.steps, []
-    timed, since = BEFORE_TIMING + TIMED, begun
-    while step < planned and time.time() - begun < asked.seconds:
-        if step in (BEFORE_TIMING, timed) and device == "cuda":
-            torch.cuda.synchronize()
-        if step == BEFORE_TIMING:
-            since = time.time()
-        elif step == timed:
-            each, left = (time.time() - since) / TIMED, asked.seconds - (time.time() - begun) - 3
-            planned = max(step + 1, min(planned, step + int(0.93 * left / each)))
-            print(f"{1000 * each:.1f} ms a step, {planned} steps", flush=True)
-        share = min(1, (step + 1) / WARMUP) * 0.5 * (1 + math.cos(math.pi * step / planned))
+    log: list[dict[str, float]] = []
+    for step in range(asked.steps):
+        share = min(1, (step + 1) / WARMUP) * 0.5 * (1 + math.cos(math.pi * step / asked.steps))
         for group in optimiser.param_groups:
             group["lr"] = LR * max(share, 1e-3)
         signal, facts = rows.batch(asked.batch - qtdb - exact, qtdb, exact)
@@ -143,15 +133,14 @@ def train(asked: argparse.Namespace) -> None:
         if step % 100 == 0:
             log.append({"step": step, "loss": float(loss.detach()), **{k: float(v) for k, v in terms.items()}})
             print(f"{time.time() - begun:.1f} s", log[-1], flush=True)
-        step += 1
     asked.out.mkdir(parents=True, exist_ok=True)
     write({name: tensor.detach().cpu().numpy() for name, tensor in network.state_dict().items()}, asked.out)
     said: dict[str, Any] = {key: str(v) if isinstance(v, Path) else v for key, v in vars(asked).items()}
     said |= {"widths": WIDTHS, "kernel": KERNEL}
-    about = {"args": said, "steps": step, "planned": planned, "seconds": time.time() - begun, "log": log}
+    about = {"args": said, "steps": asked.steps, "seconds": time.time() - begun, "log": log}
     about["device"] = torch.cuda.get_device_name() if device == "cuda" else "cpu"
     (asked.out / "train.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
-    print(f"done: {step} steps of {planned} in {time.time() - begun:.1f} s", flush=True)
+    print(f"done: {asked.steps} steps in {time.time() - begun:.1f} s", flush=True)
 
 
 def write(arrays: dict[str, np.ndarray], folder: Path) -> None:
@@ -172,7 +161,6 @@ def main() -> None:
     asked = argparse.ArgumentParser()
     asked.add_argument("windows", type=Path)
     asked.add_argument("--leave", nargs="*", default=[], help="folds that it does not see")
-    asked.add_argument("--seconds", type=float, default=1e9)
     asked.add_argument("--steps", type=int, default=4000)
     asked.add_argument("--batch", type=int, default=96)
     asked.add_argument("--simulated", type=float, default=0.3, help="share of simulated rows")
