@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from bench.rivals.sets import NO_SINUS
+from bench.waves.atria import HELD_OUT, statements
 from einthoven.cohort.store import Cohort
 from einthoven.core.facts import Value, Waves
 from einthoven.core.record import Record
@@ -31,7 +32,6 @@ ERRORS = ("pr", "qrs", "qt", "axis_qrs")
 NOTES = ("baseline_drift", "static_noise", "burst_noise", "electrodes_problems")
 NOISE = (0.0, 1.0, 2.0)
 SEEDS = range(9000, 9020)
-HELD_OUT = (9, 10)
 
 
 def benches() -> list[Any]:
@@ -56,9 +56,7 @@ def main(cohort: Path) -> None:
 
 
 def _measured(cohort: Cohort, folds: range | tuple[int, ...]) -> tuple[int, list[float]]:
-    codes, truth = cohort.labels("scp")
-    said = [{codes[column] for column in np.flatnonzero(row > 0)} for row in truth]
-    fold = cohort.values("strat_fold")
+    said, fold = statements(cohort, "scp"), cohort.values("strat_fold")
     noted = set(cohort.facts("text").filter(pl.col("name").is_in(NOTES))["row"])
     rows = [
         i for i, one in enumerate(said)

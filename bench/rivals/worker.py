@@ -31,9 +31,11 @@ def points(*columns):
 
 class Ours:
     def __init__(self):
+        sys.path.append(str(Path(__file__).parents[2]))
+        from bench.rivals.score import marks_of
         from einthoven.signal import beats, waves
 
-        self.beats, self.waves = beats, waves
+        self.beats, self.waves, self.marks_of = beats, waves, marks_of
 
     def all(self, signal, rate, leads, what):
         signal = signal.astype(np.float32)
@@ -41,13 +43,7 @@ class Ours:
             found = {f"R_{i}": self.beats.find(signal[i : i + 1], rate).sample for i in range(len(signal))}
             return {**found, "R_all": self.beats.find(signal, rate).sample}
         marks = self.waves.delineate(signal, rate)
-        found = {"R_all": marks.beats.sample}
-        for k, wave in enumerate(WAVES):
-            found[f"{wave}_all"] = points(*marks.whole[:, k].T)
-            for i in range(len(signal)):
-                found[f"R_{i}"] = marks.beats.sample
-                found[f"{wave}_{i}"] = points(*marks.lead[:, i, k].T)
-        return found
+        return {f"R_{i}": marks.beats.sample for i in range(len(signal))} | self.marks_of(marks)
 
 
 class Neurokit2:
