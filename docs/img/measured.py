@@ -1,7 +1,7 @@
 """Draw the ten marked ECGs of docs/measure.md again: python docs/img/measured.py [DATA]
 
 DATA holds the sets as they were published. Nobody chose the recordings for how well they come out: each is the first by
-the SHA-256 of its key among those that have the statement (PTB-XL at 500 Hz, leads as cardiologists reported).
+the SHA-256 of its key among those that have the statement (PTB-XL at 500 Hz).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from einthoven.app import _measured
-from einthoven.core.facts import Category, Label, Text
+from einthoven.core.facts import Label
 from einthoven.core.record import Record
 from einthoven.report import canvas, marked, paper
 from einthoven.signal.analysis import analyse
@@ -55,13 +55,14 @@ def chosen(data: Path) -> Iterable[tuple[str, str, Record]]:
     yield "lbbb", "left bundle branch block", of("CLBBB", "PACE", "AFIB")
     yield "paced", "pacemaker", of("PACE")
     yield "pvc", "ventricular premature beats", of("PVC", "AFIB", "PACE")
-    noisy = first(Challenge2011(), data / "challenge2011", lambda item: "unacceptable" in said(item))
+    noisy = first(Challenge2011(), data / "challenge2011", lambda item: "unacceptable" in codes(item))
     yield "noise", "not acceptable to its readers", noisy
-    swapped = sinus.signal[[list(sinus.leads).index(name) for name in sinus.leads]].copy()
     at = {name: i for i, name in enumerate(sinus.leads)}
-    swapped[at["I"]] = -sinus.signal[at["I"]]
-    for one, other in (("II", "III"), ("aVR", "aVL")):
-        swapped[[at[one], at[other]]] = sinus.signal[[at[other], at[one]]]
+    swapped = sinus.signal.copy()
+    swapped[at["I"]] *= -1
+    swapped[[at[name] for name in ("II", "III", "aVR", "aVL")]] = sinus.signal[
+        [at[name] for name in ("III", "II", "aVL", "aVR")]
+    ]
     yield "reversal", "the first recording with its arm cables swapped (by algebra)", replace(sinus, signal=swapped)
     yield "one-lead", "lead II of the first alone", replace(sinus, leads=("II",), signal=sinus.signal[[at["II"]]])
     flat = sinus.signal.copy()
@@ -69,12 +70,6 @@ def chosen(data: Path) -> Iterable[tuple[str, str, Record]]:
     yield "flat-lead", "the first with V3 off", replace(sinus, signal=flat)
     held = first(Cinc2017(), data / "challenge2017", lambda item: "N" in codes(item))
     yield "hand-held", "hand-held, 300 Hz", held
-
-
-def said(item: Item) -> set[str]:
-    """Labels, categories and texts."""
-    found = {fact.value for fact in item.facts if isinstance(fact, Category)}
-    return codes(item) | found | {fact.text for fact in item.facts if isinstance(fact, Text)}
 
 
 def main() -> None:
@@ -88,8 +83,8 @@ def main() -> None:
         drawn.resize((WIDTH, round(WIDTH * drawn.height / drawn.width)), Image.Resampling.LANCZOS).quantize(
             COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
         ).save(place, optimize=True)
-        lead = int(np.isfinite(analysis.found.whole[:, 0, 1]).sum())
-        print(name, record.key, f"{len(analysis.found.beats)} beats, {lead} P", analysis.quality.verdict, sep="\t")
+        p = int(np.isfinite(analysis.found.whole[:, 0, 1]).sum())
+        print(name, record.key, f"{len(analysis.found.beats)} beats, {p} P", analysis.quality.verdict, sep="\t")
 
 
 if __name__ == "__main__":
