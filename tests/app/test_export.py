@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+import einthoven
 from einthoven.app.export import export
 from einthoven.core import registry
 from einthoven.core.errors import CheckpointError
@@ -77,6 +79,18 @@ def test_the_convention_is_an_input(tmp_path):
     one, two = (session.run(["tokens"], feed | {"convention": np.array([c])})[0] for c in (0, 1))
     assert np.abs(one - two).max() > 1e-3
     assert json.loads((tmp_path / "onnx" / "layout.json").read_text())["convention"] == 1
+
+
+def test_the_file_says_nothing_of_the_machine_it_was_written_on(tmp_path):
+    model = saved(tmp_path, "resnet", ("I",), width=2)
+    files = []
+    for folder in ("one", "two"):
+        export(model, out=tmp_path / folder)
+        files.append((tmp_path / folder / "model.onnx").read_bytes())
+    assert files[0] == files[1]
+    for place in (Path(einthoven.__file__).parent, tmp_path, Path(torch.__file__).parent):
+        assert str(place).encode() not in files[0]
+    assert b"stack_trace" not in files[0]
 
 
 def test_a_folder_with_something_else_is_left_alone(tmp_path):

@@ -143,7 +143,21 @@ def _write(model: Any, given: Mapping[str, np.ndarray], path: Path) -> dict[str,
             )  # fmt: skip
     finally:
         logging.getLogger("torch.onnx").setLevel(loud)
+    _without_traces(path)
     return {name: tensor.numpy() for name, tensor in zip(names, want)}
+
+
+def _without_traces(path: Path) -> None:
+    """Take out what torch notes beside each node: the source's places on this machine, which are nobody's business."""
+    import onnx
+
+    model = onnx.load(str(path))
+    for graph in (model.graph, *model.functions):
+        graph.ClearField("metadata_props")
+        for one in (*graph.node, *graph.value_info):
+            one.ClearField("metadata_props")
+            one.ClearField("doc_string")
+    onnx.save(model, str(path))
 
 
 def _run(path: Path, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
