@@ -28,10 +28,11 @@ def ship(weights: Path, out: Path) -> Exported:
     network = WaveUnet(1, widths=tuple(settings["widths"]), kernel=settings["kernel"])
     network.load_state_dict(load_file(weights / "encoder.safetensors"))
     learnt = "LUDB and the QT Database without its excerpts of MIT-BIH"
+    asked = {name: value for name, value in about["args"].items() if name not in ("windows", "out")}  # local paths
     card = {
         "name": "waves", "step": about["steps"],
         "training": {
-            "program": "bench/waves/train.py", "steps": about["steps"], "args": about["args"],
+            "program": "bench/waves/train.py", "steps": about["steps"], "args": asked, "device": about["device"],
             "marks": learnt + (", and true waves of simulated recordings" if about["args"]["simulated"] else ""),
         },
     }  # fmt: skip
