@@ -179,3 +179,10 @@ def test_detections_made_elsewhere_are_scored_beside(tmp_path: Path, monkeypatch
     also = ["--also", f"network={tmp_path / 'net'}", "--programs", "ours", "--sets", "mitdb"]
     assert command.main([*also, "--figures", str(figures), "--data", str(tmp_path / "data")]) == 0
     assert json.loads(figures.read_text())["sets"]["mitdb"]["network"]["all"]["f1"] == 100
+
+
+def test_the_short_tables_of_the_page_are_those_of_the_figures():
+    figures = json.loads((Path(table.__file__).with_name("figures.json")).read_text(encoding="utf-8"))
+    page = (Path(__file__).parents[1] / "docs" / "measure.md").read_text(encoding="utf-8")
+    assert table.brief(figures) in page
+    assert not {"ours"} & {*figures["sets"]["ludb"], *figures["sets"]["qtdb"]}  # it has learnt from them
