@@ -193,3 +193,43 @@ def test_the_axis_rests_on_any_two_limb_leads_that_are_usable():
         assert analyse(at(x)).measurements["axis_qrs"].value == pytest.approx(plain, abs=4), lost
     x[2] = RNG.normal(0, 0.5, 5000)
     assert analyse(at(x)).measurements["axis_qrs"].reason == "poor_signal"
+
+
+@pytest.mark.parametrize("step", [2, 3, 7])
+def test_single_missing_samples_are_restored_and_said(step):
+    x = SINUS.signal.copy()
+    x[:, ::step] = np.nan
+    plain, torn = analyse(SINUS), analyse(at(x))
+    for name in ("hr", "pr", "qrs", "qt", "p_present_share", "rr_max"):
+        # a sample less is 2 ms; the network sees a slightly other signal
+        assert torn.measurements[name].value == pytest.approx(plain.measurements[name].value, abs=2), name
+    assert torn.quality.verdict == "usable"
+    assert "single samples missing: all leads" in torn.quality.causes
+
+
+@pytest.mark.parametrize("share", [0.06, 0.09, 1 / 7, 0.4])
+def test_what_a_line_cannot_restore_is_not_measured_and_never_made_up(share):
+    x = SINUS.signal.reshape(12, -1, 5).mean(axis=2)
+    plain = analyse(at(x, 100)).measurements
+    for where in (np.random.default_rng(1).random(1000) < share, np.arange(1000) % round(1 / share) == 0):
+        torn = x.copy()
+        torn[:, where] = np.nan
+        found = analyse(at(torn, 100))
+        assert found.quality.verdict != "good"
+        for name in ("hr", "pr", "qrs", "qt", "p_present_share", "rr_max"):
+            told = found.measurements[name]
+            near = {"pr": 8, "qrs": 8, "qt": 8, "rr_max": 20, "hr": 1}.get(name, 0.2)
+            assert told.reason or told.value == pytest.approx(plain[name].value, abs=near), name
+            assert told.reason in ("", "gaps", "poor_signal", "too_few_beats"), name
+        assert found.found.no_p != "af"
+
+
+@pytest.mark.parametrize(("wave", "first", "last"), [("T", 115, 150), ("P", -75, -62)])
+def test_a_wave_that_gaps_hide_is_not_said_to_be_absent(wave, first, last):
+    x = SINUS.signal.copy()
+    for sample in analyse(SINUS).found.beats.sample.astype(int):
+        x[:, max(sample + first, 0) : max(sample + last, 0)] = np.nan
+    found = analyse(at(x)).measurements
+    assert found["hr"].value == pytest.approx(64, abs=1)
+    names = {"T": ("qt", "amp_t_V5", "axis_t", "t_peak_end"), "P": ("pr", "p_present_share", "amp_p_II", "axis_p")}
+    assert {name: found[name].reason for name in names[wave]} == dict.fromkeys(names[wave], "gaps")

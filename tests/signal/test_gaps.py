@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from einthoven.signal.gaps import bridge, fill
+from einthoven.signal.gaps import bridge, fill, mended
 
 
 def slow_bridge(signal, valid):
@@ -42,3 +42,17 @@ def test_bridge_leaves_its_input_alone():
     signal, valid = np.array([[1.0, 0.0, 3.0]]), np.array([[True, False, True]])
     assert bridge(signal, valid).tolist() == [[1.0, 2.0, 3.0]]
     assert signal.tolist() == [[1.0, 0.0, 3.0]]
+
+
+def test_near_neighbours_are_joined_and_longer_gaps_stay():
+    time = np.arange(2000) / 500
+    whole = np.sin(2 * np.pi * 10 * time)[None]
+    torn = whole.copy()
+    torn[0, 3::7] = torn[0, 1001:1005] = torn[0, 0] = torn[0, 1500:1505] = np.nan
+    got, share = mended(torn, 500)
+    assert np.flatnonzero(np.isnan(got)).tolist() == [0, *range(1500, 1505)]  # an end, and neighbours 12 ms apart
+    # a chord of a sine is off by (2 pi f h)^2 / 8 at most, h the distance of the neighbours: 10 ms here
+    np.testing.assert_allclose(np.nan_to_num(got), np.where(np.isnan(got), 0, whole), atol=(2 * np.pi * 0.1) ** 2 / 8)
+    assert share == pytest.approx(1 / 7, abs=0.003)
+    assert mended(whole, 500)[1] is None
+    assert np.isnan(mended(np.array([[1.0, np.nan, 3.0]]), 100)[0]).sum() == 1

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 WHY: dict[str, str] = {
     "no_signal": "no lead is connected, or all are constant",
-    "poor_signal": "too noisy, or the lead is",
+    "poor_signal": "the signal is too noisy, or too much of it is missing",
+    "gaps": "samples are missing where it is measured",
     "lead_off": "the lead is flat or missing",
     "no_beats": "no heartbeat was found",
     "too_few_beats": "too few beats for it",

@@ -35,7 +35,7 @@ class PerBeat:
     limits in each lead in ms after `place`. confidence: (K, 3). wave: (K, L, 6) mV of P, Q, R, S, R2 and T. st:
     (K, L, 4) mV at J and 20, 60, 80 ms later. r_time: (K, L) ms from QRS onset to R peak. area: (K, L, 3) signed area
     of P, QRS, T in mV ms. net: (K, L, 3) highest plus lowest value, mV. terminal: (K, L) negative area of P's second
-    half, mV ms. corr: (K,) likeness to the median beat.
+    half, mV ms. corr: (K,) likeness to the median beat. torn: (K, L, 3) waves that gaps hide.
     """
 
     place: np.ndarray
@@ -50,6 +50,7 @@ class PerBeat:
     net: np.ndarray
     terminal: np.ndarray
     corr: np.ndarray
+    torn: np.ndarray
 
     def __len__(self) -> int:
         return len(self.place)
@@ -71,11 +72,12 @@ def per_beat(signal_LT: np.ndarray, rate: float, found: Delineation, corr_K: np.
     place = found.beats.sample / rate
     nothing = np.full((count, leads), np.nan, np.float32)
     lead_ms = ((found.lead - found.beats.sample[:, None, None, None]) * (1000 / rate)).astype(np.float32)
+    torn = np.zeros((count, leads, 3), bool) if found.torn is None else found.torn
     about = (place, found.beats.label, whole / rate, lead_ms, found.confidence)
     if not count:
         return PerBeat(
             *about, np.zeros((0, leads, 6), np.float32), np.zeros((0, leads, 4), np.float32), nothing,
-            np.zeros((0, leads, 3), np.float32), np.zeros((0, leads, 3), np.float32), nothing, corr_K,
+            np.zeros((0, leads, 3), np.float32), np.zeros((0, leads, 3), np.float32), nothing, corr_K, torn,
         )  # fmt: skip
     onset = np.where(np.isfinite(whole[:, QRS, ON]), whole[:, QRS, ON], found.beats.sample)
     first = np.rint(onset - _BEFORE * rate).astype(int)
@@ -89,7 +91,7 @@ def per_beat(signal_LT: np.ndarray, rate: float, found: Delineation, corr_K: np.
     wave = np.concatenate([p_t[..., :1], q_s, p_t[..., 1:]], axis=2)
     return PerBeat(
         *about, wave, _st(window_KLW, limits[:, QRS, OFF], rate), r_time, area, net,
-        _terminal(window_KLW, limits[:, P], rate), corr_K,
+        _terminal(window_KLW, limits[:, P], rate), corr_K, torn,
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 _P, _QRS, _T = 0, 1, 2
 _ON, _OFF = 0, 2
@@ -51,6 +52,21 @@ ONE_NUMBER: tuple[str, ...] = (
     "ectopy_share_wide", "p_present_share", "f_wave_index", "pacing", "pacing_ventricular", "pacing_atrial",
 )  # fmt: skip
 """Measured once a recording."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """value: a number or a word, None where not measured, and then `reason` says why (docs/measure.md lists them).
+    unit: as in `UNITS`. n_beats: beats (or intervals) that it rests on. quality: 0 to 1. spread: the interquartile
+    range over these, None where there is none. flag: what to know about a value that is given."""
+
+    value: float | str | None
+    unit: str
+    n_beats: int = 0
+    quality: float = 0.0
+    reason: str = ""
+    spread: float | None = None
+    flag: str = ""
 
 
 def per_lead(kind: str, leads: Sequence[str]) -> list[str]:

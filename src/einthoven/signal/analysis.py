@@ -19,6 +19,7 @@ from einthoven.signal import beats as rhythm
 from einthoven.signal import quality, reversal, waves
 from einthoven.signal._pacing import More, more_of
 from einthoven.signal._perbeat import PerBeat, per_beat
+from einthoven.signal.gaps import mended
 from einthoven.signal.marks import Beats, Delineation
 from einthoven.signal.measurements import SLOWEST_HZ, Measurement, summarise
 from einthoven.signal.median import median_beat
@@ -96,7 +97,7 @@ def _part(
     near = _rows(beats, mine, first)
     window = signal[:, first:last]
     graded = quality.assess(window, rate, leads, near)
-    usable = graded.usable
+    usable, window = graded.usable, mended(window, rate)[0]
     if not usable.any() or not len(near):
         empty = np.zeros((0, len(leads), 3, 3))
         reason = "no_beats" if not len(near) else "poor_signal"
@@ -106,9 +107,12 @@ def _part(
             window = window.copy()
             window[~usable] = np.nan
         found = waves.delineate(window[usable], rate, near)
-        lead = np.full((len(found.beats), len(leads), 3, 3), np.nan)
+        lead, torn = np.full((len(found.beats), len(leads), 3, 3), np.nan), found.torn
         lead[:, usable] = found.lead  # a dead lead must have no say in the limits of all leads
-        found = replace(found, lead=lead)
+        if torn is not None:
+            torn = np.ones(lead.shape[:3], bool)
+            torn[:, usable] = found.torn
+        found = replace(found, lead=lead, torn=torn)
     median = median_beat(window, rate, found.beats)
     table, more = per_beat(window, rate, found, median.corr), more_of(window, rate, leads, found, median)
     seen = median if usable.all() else median_beat(signal[:, first:last], rate, found.beats)  # with the flat leads
@@ -131,7 +135,7 @@ def _rows(beats: Beats | None, rows: np.ndarray | None = None, first: int = 0) -
 def _kept(found: Delineation, rows: np.ndarray, first: int) -> Delineation:
     return Delineation(
         _rows(found.beats, rows, -first), found.lead[rows] + first, found.whole[rows] + first, found.confidence[rows],
-        found.no_p, found.engine,
+        found.no_p, found.engine, None if found.torn is None else found.torn[rows],
     )  # fmt: skip
 
 

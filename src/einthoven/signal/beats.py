@@ -15,6 +15,7 @@ from scipy.signal import find_peaks
 
 from einthoven.signal import _kinds
 from einthoven.signal.filters import bandpass
+from einthoven.signal.gaps import mended
 from einthoven.signal.marks import Beats
 
 WINDOW_SECONDS, MARGIN_SECONDS = 30.0, 5.0
@@ -31,6 +32,8 @@ SHARE = 0.38
 SHARE_BACK = 0.30
 """In a pause of PAUSE running medians of the RR interval this much is enough."""
 PAUSE = 1.66
+NEAR_SECONDS = 0.040
+"""A beat is within a gap if most samples so near to it are missing."""
 CONTRAST = 2.2
 """How far the beats of a stretch stand out of what lies between them; noise and fibrillation stay below."""
 
@@ -79,7 +82,7 @@ def _apart(beats: Beats, rate: float) -> Beats:
 
 def _window(signal_LT: np.ndarray, rate: float, mix: np.ndarray | None) -> tuple[Beats, np.ndarray | None]:
     """Beats of one window, and the mixture of leads (L,) that located them; `mix` is the one of the window before."""
-    signal, missing = bridged(signal_LT)
+    signal, missing = bridged(signal_LT, rate)
     stride = max(1, round(rate / 125))
     slow_rate = rate / stride
     length = signal.shape[1] // stride * stride
@@ -90,7 +93,7 @@ def _window(signal_LT: np.ndarray, rate: float, mix: np.ndarray | None) -> tuple
         return _none(), mix
     at, confidence = _pick(energy, slow_rate)
     if missing is not None and len(at):
-        here = ~(missing | (weight_L == 0)[:, None])[:, np.minimum(at * stride + stride // 2, length - 1)].all(axis=0)
+        here = _known(missing | (weight_L == 0)[:, None], at * stride + stride // 2, round(NEAR_SECONDS * rate))
         at, confidence = at[here], confidence[here]
     if not len(at):
         return _none(), mix
@@ -101,9 +104,18 @@ def _window(signal_LT: np.ndarray, rate: float, mix: np.ndarray | None) -> tuple
     return Beats(found[order], label[order], confidence[order]), mix
 
 
-def bridged(signal: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """Gaps joined by straight lines, as float32; and where they were (L, T), None where there was none."""
-    signal = np.ascontiguousarray(signal, np.float32)
+def _known(missing_LT: np.ndarray, at_K: np.ndarray, reach: int) -> np.ndarray:
+    """Which beats (K,) have in some lead at least half of the samples within `reach`."""
+    total = np.pad(np.cumsum(missing_LT, axis=1), ((0, 0), (1, 0)))
+    last = missing_LT.shape[1]
+    first, stop = (at_K - reach).clip(0, last), (at_K + reach + 1).clip(0, last)
+    return np.logical_or.reduce(total[:, stop] - total[:, first] <= 0.5 * (stop - first), axis=0)
+
+
+def bridged(signal: np.ndarray, rate: float = 0.0) -> tuple[np.ndarray, np.ndarray | None]:
+    """Gaps joined by straight lines, as float32; and where they are too long for that to restore the signal (L, T),
+    None where none is; without a rate each is."""
+    signal = mended(np.ascontiguousarray(signal, np.float32), rate)[0]
     if np.isfinite(signal.sum(dtype=np.float64)):
         return signal, None
     missing = ~np.isfinite(signal)

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from array_api_compat import array_namespace
 
 Array = Any  # NumPy or torch
+
+MENDED_SECONDS = 0.010
+"""Known samples so near to each other are a recording at 100 Hz at least: a straight line between them restores it."""
 
 
 def fill(signal: Array) -> tuple[Array, Array]:
@@ -58,3 +62,29 @@ def bridge(signal: Array, valid: Array) -> Array:
     out = xp.asarray(flat, copy=True)
     out[torn, :] = (1 - share) * part[row, left] + share * part[row, right]
     return xp.reshape(out, signal.shape)
+
+
+def mended(signal_LT: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray | None]:
+    """Join known samples that are at most MENDED_SECONDS apart; longer gaps stay NaN.
+
+    Returns:
+        The signal, and which share of each lead's samples was put in (L,), None where no sample is missing.
+
+    >>> mended(np.array([[1.0, np.nan, 3.0, np.nan, np.nan, 0.0]]), 200)[0]
+    array([[ 1.,  2.,  3., nan, nan,  0.]])
+    """
+    if np.isfinite(signal_LT.sum(dtype=np.float64)):
+        return signal_LT, None
+    known_LT = np.isfinite(signal_LT)
+    out, share = signal_LT.copy(), np.zeros(len(signal_LT))
+    for i, known in enumerate(known_LT):
+        there, gone = np.flatnonzero(known), np.flatnonzero(~known)
+        after = np.searchsorted(there, gone)
+        inside = (after > 0) & (after < len(there))
+        gone, after = gone[inside], after[inside]
+        short = there[after] - there[after - 1] <= MENDED_SECONDS * rate + 1e-6
+        gone = gone[short]
+        if len(gone):
+            out[i, gone] = np.interp(gone, there, out[i, there])
+        share[i] = len(gone) / len(known)
+    return out, share

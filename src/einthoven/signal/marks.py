@@ -40,6 +40,7 @@ class Delineation:
         confidence: (K, 3) float64, 0 to 1, of each beat's waves; 0 where absent.
         no_p: why the recording has no P waves at all (`af`, `paced`, `no_beats`), empty where it may have.
         engine: name and version of what found them.
+        torn: (K, L, 3) which waves of a lead cannot be seen because samples are missing; None where none is.
     """
 
     beats: Beats
@@ -48,3 +49,4 @@ class Delineation:
     confidence: np.ndarray
     no_p: str
     engine: str
+    torn: np.ndarray | None = None

@@ -8,7 +8,6 @@ leads together. Formulae, ranges and sources: docs/measure.md. Letters: K beats,
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from einthoven.signal import _pacing, _rhythm
 from einthoven.signal._order import median_known, quantiles_known
 from einthoven.signal._pacing import More, more_of
 from einthoven.signal._perbeat import OFF, ON, PEAK, QRS, P, PerBeat, T, per_beat
-from einthoven.signal._quantities import AMPLITUDES, AXES, INTERVALS, LIMITS, ONE_NUMBER, UNITS, per_lead
+from einthoven.signal._quantities import AMPLITUDES, AXES, INTERVALS, LIMITS, ONE_NUMBER, UNITS, Measurement, per_lead
 from einthoven.signal.formulae import axis_degrees, corrected, folded
 from einthoven.signal.marks import Delineation
 from einthoven.signal.median import median_beat
@@ -37,21 +36,6 @@ CORNELL_WOMEN_MV = 0.8
 """Added to the Cornell voltage of women before it is multiplied (physiology.md 3)."""
 _UNSTEADY_MS = 100.0
 """A PR whose middle half is wider than this belongs to no fixed conduction."""
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """value: a number or a word, None where not measured, and then `reason` says why (docs/measure.md lists them).
-    unit: as in `UNITS`. n_beats: beats (or intervals) that it rests on. quality: 0 to 1. spread: the interquartile
-    range over these, None where there is none. flag: what to know about a value that is given."""
-
-    value: float | str | None
-    unit: str
-    n_beats: int = 0
-    quality: float = 0.0
-    reason: str = ""
-    spread: float | None = None
-    flag: str = ""
 
 
 def measure(
@@ -187,16 +171,16 @@ class _Summary:
         rr, conf = self.rhythm.rr, self.table.confidence
         quality = float(np.mean(conf[:, QRS])) if len(conf) else 0.0
         few = "" if len(rr) else "too_few_beats"
-        self._put("hr", 60000 / float(np.median(rr)) if len(rr) else None, len(rr) + 1, quality, few)
-        self._put("hr_mean", 60000 / float(np.mean(rr)) if len(rr) else None, len(rr) + 1, quality, few)
-        spread = float(np.subtract(*np.percentile(rr, [75, 25]))) if len(rr) else np.nan
-        self._put("rr_mean", float(rr.mean()) if len(rr) else None, len(rr), quality, few, spread=spread)
-        sd = float(rr.std(ddof=1)) if len(rr) > 1 else None
-        self._put("rr_sd", sd, len(rr), quality, "" if len(rr) > 1 else "too_few_beats")
-        self._put("rr_min", float(rr.min()) if len(rr) else None, len(rr), quality, few)
-        self._put("rr_max", float(rr.max()) if len(rr) else None, len(rr), quality, few)
-        cv = None if sd is None else sd / float(rr.mean())
-        self._put("rr_cv", cv, len(rr), quality, "" if len(rr) > 1 else "too_few_beats")
+        some = rr if len(rr) else np.array([np.nan])
+        self._put("hr", 60000 / float(np.median(some)), len(rr) + 1, quality, few)
+        self._put("hr_mean", 60000 / float(np.mean(some)), len(rr) + 1, quality, few)
+        spread = float(np.subtract(*np.percentile(some, [75, 25])))
+        self._put("rr_mean", float(some.mean()), len(rr), quality, few, spread=spread)
+        sd = float(rr.std(ddof=1)) if len(rr) > 1 else np.nan
+        for name, value in (("rr_sd", sd), ("rr_cv", sd / float(some.mean()))):
+            self._put(name, value, len(rr), quality, "" if len(rr) > 1 else "too_few_beats")
+        for name, value in (("rr_min", some.min()), ("rr_max", some.max())):
+            self._put(name, float(value), len(rr), quality, few)
         for name, of in (("rmssd", _rhythm.rmssd), ("pnn50", _rhythm.pnn50)):
             value, pairs = of(self.rhythm)
             self._put(name, value, pairs, quality, "" if pairs >= LEAST_PAIRS[name] else "too_few_beats")
@@ -218,10 +202,11 @@ class _Summary:
             with np.errstate(invalid="ignore"):
                 each = whole[:, late, late_point] - whole[:, early, early_point]
             involved = sorted({late, early})
-            self._over_beats(name, each, conf[:, involved].min(axis=1), self._why_interval(name), self._flag())
+            why, torn = self._why_interval(name), self._torn(involved)
+            self._over_beats(name, each, conf[:, involved].min(axis=1), why, self._flag(), torn)
         if np.isfinite(self._value("qt")) and np.isfinite(self._value("qrs")):
             each = whole[:, T, OFF] - whole[:, QRS, OFF]
-            self._over_beats("jt", each, conf[:, [QRS, T]].min(axis=1), "", self._flag())
+            self._over_beats("jt", each, conf[:, [QRS, T]].min(axis=1), "", self._flag(), self._torn([QRS, T]))
         else:
             self._put("jt", None, 0, 0, self.found["qt"].reason or self.found["qrs"].reason)
         if (spread := self.found["pr"].spread) is not None and spread > _UNSTEADY_MS:
@@ -232,7 +217,9 @@ class _Summary:
             return self._put("t_peak_end", None, 0, 0, "missing_lead")
         lead = next((i for i in leads if not self.lead_reason[i]), leads[0])
         mine = np.where(self.fine_KL[self.rows, lead, None], self.table.lead[self.rows, lead, T], np.nan).astype(float)
-        self._over_beats("t_peak_end", mine[:, OFF] - mine[:, PEAK], conf[:, T], self.lead_reason[lead])
+        self._over_beats(
+            "t_peak_end", mine[:, OFF] - mine[:, PEAK], conf[:, T], self.lead_reason[lead], torn=self._torn([T], lead)
+        )
         return None
 
     def _why_interval(self, name: str) -> str:
@@ -240,13 +227,22 @@ class _Summary:
             return "paced" if self.kind == "paced" or self.no_p == "paced" else "no_p_wave"
         return ""
 
-    def _over_beats(self, name: str, each_K: np.ndarray, confidence: np.ndarray, reason: str, flag: str = "") -> None:
-        """The median over beats, if enough of them have it."""
+    def _torn(self, waves: list[int], lead: int | None = None) -> np.ndarray:
+        """Beats in which gaps hide one of the waves, in one lead or in all."""
+        torn_KL: np.ndarray = np.logical_or.reduce(self.table.torn[self.rows][:, :, waves], axis=2)
+        return np.logical_and.reduce(torn_KL, axis=1) if lead is None else torn_KL[:, lead]
+
+    def _over_beats(
+        self, name: str, each_K: np.ndarray, confidence: np.ndarray, reason: str, flag: str = "",
+        torn: np.ndarray | None = None,
+    ) -> None:  # fmt: skip
+        """The median over beats, if enough of those that could show it have it."""
         known = np.isfinite(each_K)
-        n = int(known.sum())
-        enough = n >= _FEW and n >= _SHARE * len(each_K)
+        n, hidden = int(known.sum()), 0 if torn is None else int((torn & ~known).sum())
+        enough = n >= _FEW and n >= _SHARE * (len(each_K) - hidden)
         if not reason and not enough:
             reason = "too_few_beats" if len(each_K) < _FEW else _ABSENT.get(name, "no_t_wave")
+            reason = "gaps" if 2 * hidden >= len(each_K) - n > 0 else reason
         if reason:
             return self._put(name, None, 0, 0, reason)
         low, middle, high = quantiles_known(each_K, (0.25, 0.5, 0.75))[0].tolist()
@@ -289,6 +285,8 @@ class _Summary:
             n = int(known.sum())
             if not here and n < _FEW:
                 here = "poor_signal" if not good.any() else {P: "no_p_wave", T: "no_t_wave"}.get(wave, "too_few_beats")
+                hidden = self.table.torn[self.rows][:, used, wave].any(axis=1).sum()
+                here = "gaps" if 2 * hidden >= len(self.rows) > n else here
             if here:
                 self._put(name, None, 0, 0, here)
                 continue
@@ -317,7 +315,7 @@ class _Summary:
         low, middle, high, count = (part.T.tolist() for part in (*quartiles, known))
         sure = table.confidence[rows].mean(axis=0).tolist() if len(rows) else [0.0, 0.0, 0.0]
         usable, lead_grade, no_p = fine.sum(axis=0).tolist(), self.lead_grade.tolist(), self._why_interval("pr")
-        fast = self._value("hr") > ST_RATE
+        fast, torn = self._value("hr") > ST_RATE, table.torn[rows].sum(axis=0).T
         for i, kind in enumerate(AMPLITUDES):
             usual = sure[{"amp_p": P, "amp_t": T}.get(kind, QRS)]
             slow = "sampling_rate" if self.rate < AMPLITUDE_HZ else ""
@@ -331,6 +329,8 @@ class _Summary:
                 reason = without or self.lead_reason[j]
                 if not reason and (n < _FEW or n < usable[j] / 2):
                     reason = absent if usable[j] >= _FEW else "too_few_beats"
+                    hidden = torn[{"amp_p": P, "amp_t": T}.get(kind, QRS)][j]
+                    reason = "gaps" if 2 * hidden >= len(rows) - n > 0 else reason
                 grade = usual * n / max(len(rows), 1) * lead_grade[j]
                 spread = high[i][j] - low[i][j]
                 self._put(f"{kind}_{lead}", middle[i][j], n, grade, reason, spread=spread, flag=flag)
@@ -346,14 +346,13 @@ class _Summary:
             product = (self._value(name) + more) * self._value("qrs")
             grade = min(index.quality, qrs.quality) / max(self.grade, 1e-9)
             self._put(f"{name}_product{whose}", product, index.n_beats, grade, index.reason or qrs.reason)
-        lead = next((i for i, name in enumerate(self.leads) if name == "V1"), None)
-        why = self.units or self._why_interval("pr")
-        if lead is None or why or self.lead_reason[lead]:
-            reason = "missing_lead" if lead is None else why or self.lead_reason[lead]
-            self._put("ptf_v1", None, 0, 0, reason)
-        else:
-            each = np.where(self.fine_KL[:, lead], self.table.terminal[:, lead], np.nan)[self.rows].astype(float)
-            self._over_beats("ptf_v1", each, self.table.confidence[self.rows, P], "")
+        if "V1" not in self.leads:
+            return self._put("ptf_v1", None, 0, 0, "missing_lead")
+        lead = self.leads.index("V1")
+        why = self.units or self._why_interval("pr") or self.lead_reason[lead]
+        each = np.where(self.fine_KL[:, lead], self.table.terminal[:, lead], np.nan)[self.rows].astype(float)
+        conf, torn = self.table.confidence[self.rows, P], self._torn([P], lead)
+        return self._over_beats("ptf_v1", each, conf, why, torn=torn)
 
     def _sum(
         self, name: str, leads: tuple[str, ...], rule: Callable[[dict[str, float], dict[str, float]], float]
@@ -384,17 +383,16 @@ class _Summary:
         self._put("beat_corr_mean", float(corr.mean()) if len(corr) else None, len(corr), 1.0, few)
         self._put("beat_corr_min", float(corr.min()) if len(corr) else None, len(corr), 1.0, few)
         count = len(self.table)
-        share = float((self.table.confidence[:, P] > 0.5).mean()) if count else None
-        self._put("p_present_share", share, count, 1.0, "" if count else "too_few_beats")
+        shown = self.table.confidence[~self.table.torn[:, :, P].all(axis=1), P] > 0.5
+        few = "" if len(shown) >= max(1, _SHARE * count) else "gaps" if count else "too_few_beats"
+        self._put("p_present_share", float(shown.mean()) if len(shown) else None, len(shown), 1.0, few)
         index, n = self.more.f_wave
         why = self.lead_reason[self.leads.index("V1")] if "V1" in self.leads else "missing_lead"
         why = why or ("poor_signal" if index != index and count >= 3 else "")  # a gap
         self._put("f_wave_index", float(index), n, 1.0, why)
-        spikes, reason, flag = np.array(self.more.spikes), "", ""
-        if self.rate < _pacing.SLOWEST_HZ:
-            reason = "sampling_rate"
-        elif self.rate < _pacing.SURE_HZ:
-            flag = "sampling_rate"
+        spikes = np.array(self.more.spikes)
+        reason = "sampling_rate" if self.rate < _pacing.SLOWEST_HZ else ""
+        flag = "sampling_rate" if self.rate < _pacing.SURE_HZ else ""
         ahead = _pacing.ventricular(spikes, self.table.place)
         for name, hits in (("", len(spikes)), ("_ventricular", ahead.sum()), ("_atrial", (~ahead).sum())):
             self._put(f"pacing{name}", float(hits), count, 1.0, reason or self.units, flag=flag)

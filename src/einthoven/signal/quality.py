@@ -17,6 +17,7 @@ import numpy as np
 
 from einthoven.signal import _indices
 from einthoven.signal._traits import LEAD, SECOND, Traits, traits
+from einthoven.signal.gaps import mended
 from einthoven.signal.marks import Beats, Delineation
 
 RECORD = ("worst", "second", "mean", "off", "swing_max")
@@ -30,6 +31,13 @@ not: it may be noisy for a while only."""
 _MOST_LOGIT = 8.0
 _OFTEN, _OFF = 0.05, "flat or missing"
 OFF_SHARE = 0.5
+LOST_SHARE = 0.10
+"""A second of a lead is not measured if more of its samples are missing, after those that a line between near
+neighbours restores: 100 ms, in which a P wave or QRS complex may be lost whole."""
+SILENT_SECONDS = 3.0
+"""Without a beat for longer, the heart stands still, or beats were not found."""
+LEAST_SURE = 0.05
+"""A recording is not good if this share of it is missing in a lead, without beats or not measured in any lead."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +47,8 @@ class Quality:
     second: (L, S) of each second. lead: (L,). score: of the recording, the chance that it is acceptable by the gate's
     examples. verdict: `good`, `usable` or `poor`. causes: what is wrong, as `kind: leads`. scores: quantities of
     physiology.md 6, one number a recording (the worst lead's). off: (L,) share of time that a lead is flat or missing.
+    missing: (L,) share of samples that are not there; restored: (L,) those of them put in between near neighbours
+    (`gaps.mended`). silent: share of the time that has a signal and no beats for SILENT_SECONDS.
     """
 
     leads: tuple[str, ...]
@@ -49,6 +59,9 @@ class Quality:
     verdict: str
     causes: tuple[str, ...]
     scores: dict[str, float]
+    missing: np.ndarray
+    restored: np.ndarray
+    silent: float = 0.0
 
     @property
     def usable(self) -> np.ndarray:
@@ -71,7 +84,7 @@ class Quality:
 
     def broken(self, place_K: np.ndarray) -> np.ndarray:
         """Whether there is a second without any fine lead between a beat (K,) and the one before it."""
-        lost = self._lost()
+        lost = self.unmeasured()
         total = np.concatenate([[0], np.cumsum(lost)])
         at = np.clip(place_K.astype(int), 0, len(lost) - 1)
         return np.append(True, total[at[1:] + 1] > total[at[:-1]]) if len(at) else np.zeros(0, bool)
@@ -96,13 +109,13 @@ class Quality:
             "unusable_seconds": self.lost(), "scores": {name: round(value, 6) for name, value in self.scores.items()},
         }  # fmt: skip
 
-    def _lost(self) -> np.ndarray:
+    def unmeasured(self) -> np.ndarray:
         """Seconds (S,) in which no lead is fine."""
         return np.all((self.second < SECOND_POOR) | ~self.usable[:, None], axis=0)
 
     def lost(self) -> list[list[int]]:
         """Ranges of seconds, first and one behind the last, in which no lead is fine."""
-        poor = self._lost()
+        poor = self.unmeasured()
         edges = np.flatnonzero(np.diff(np.concatenate([[False], poor, [False]])))
         return edges.reshape(-1, 2).tolist()
 
@@ -121,19 +134,22 @@ def assess(
 
         found = find(signal_LT, rate)
     beats = found.beats if isinstance(found, Delineation) else found
+    signal_LT, restored = mended(signal_LT, rate)
+    restored = np.zeros(len(signal_LT)) if restored is None else restored
     seen = traits(signal_LT, rate, beats)
     gates = _gates()
     logit_L = _logit(seen.lead, gates["lead"])
     second = np.array(_sigmoid(_logit(seen.second, gates["second"])), np.float32)
     off_LS = np.maximum(seen.second[..., 0], seen.second[..., 1])
-    second[off_LS > OFF_SHARE] = 0
+    second[(off_LS > OFF_SHARE) | (seen.second[..., 0] > LOST_SHARE)] = 0
     lead, off = _sigmoid(logit_L), off_LS.mean(axis=1)
     lead[off > 0.99] = 0
     if not len(beats):
         second[lead < LEAD_POOR] = 0
     score = float(_sigmoid(_logit(over_leads(seen.lead, logit_L), gates["record"])))
     scores = _indices.indices(signal_LT, rate, leads) | _of_beats(signal_LT, rate, beats, seen)
-    quality = Quality(tuple(leads), second, lead, off, score, "", (), scores)
+    quality = Quality(tuple(leads), second, lead, off, score, "", (), scores, restored + seen.lead[:, 0], restored)
+    quality = replace(quality, silent=_silent(quality, beats.sample / rate))
     causes = _causes(quality, seen, len(beats))
     return replace(quality, verdict=_verdict(quality, len(beats) > 0), causes=causes)
 
@@ -148,12 +164,28 @@ def _of_beats(signal_LT: np.ndarray, rate: float, beats: Beats, seen: Traits) ->
     return found if muscle is None else found | {"muscle_snr": muscle}
 
 
+def _silent(quality: Quality, place_K: np.ndarray) -> float:
+    """Share of the time that has a signal and no beats; 0 where there are none at all."""
+    seconds = quality.second.shape[1]
+    if not len(place_K):
+        return 0.0
+    edge = np.concatenate([[0.0], place_K, [float(max(seconds, place_K[-1]))]])
+    long = np.flatnonzero(np.diff(edge) > SILENT_SECONDS)
+    if not len(long):
+        return 0.0
+    time = np.arange(seconds) + 0.5
+    still = ((time > edge[long][:, None]) & (time < edge[long + 1][:, None])).any(axis=0)
+    return float((still & ~quality.unmeasured()).mean())
+
+
 def _verdict(quality: Quality, beats: bool) -> str:
-    """Good: the gate says so, and every lead is measured. Poor: half of the leads, or of the time, is not measured."""
+    """Good: the gate says so, every lead is measured, and nearly all of the time is. Poor: half of the leads, or of the
+    time, is not measured."""
     usable = quality.usable
     if usable.sum() <= len(usable) / 2 or quality.grade < LEAST_GRADE:
         return "poor"
-    return "good" if beats and usable.all() and quality.score >= GOOD else "usable"
+    unsure = max(float(quality.missing.max()), quality.silent, float(quality.unmeasured().mean()))
+    return "good" if beats and usable.all() and quality.score >= GOOD and unsure < LEAST_SURE else "usable"
 
 
 def join(parts: Sequence[Quality], spans: Sequence[tuple[int, int]]) -> Quality:
@@ -175,7 +207,11 @@ def join(parts: Sequence[Quality], spans: Sequence[tuple[int, int]]) -> Quality:
                 shares[cause] = shares.get(cause, 0.0) + float(share)
     often = sorted((-share, cause) for cause, share in shares.items() if share >= _OFTEN)
     causes = tuple(f"{cause} ({-100 * share:.0f} % of the time)" for share, cause in often[:12])
-    whole = Quality(parts[0].leads, second, lead, off, score, "", causes, scores)
+    lost, restored = (
+        np.tensordot(weight, np.stack(each), 1) for each in zip(*((p.missing, p.restored) for p in parts))
+    )
+    silent = float(np.dot(weight, [part.silent for part in parts]))
+    whole = Quality(parts[0].leads, second, lead, off, score, "", causes, scores, lost, restored, silent)
     return replace(whole, verdict=_verdict(whole, any(part.verdict == "good" for part in parts)))
 
 
@@ -195,6 +231,7 @@ def _causes(quality: Quality, seen: Traits, beats: int) -> tuple[str, ...]:
     alive = quality.off <= OFF_SHARE
     kinds = {
         "missing": lead["lost"] > 0.01,
+        "single samples missing": quality.restored > 0.01,
         "flat": (lead["flat"] > 0.05) & (lead["lost"] < lead["flat"]),
         "clipped": lead["rail"] > 0.01,
         "drift": alive & (lead["drift"] > 0.0),
@@ -209,6 +246,8 @@ def _causes(quality: Quality, seen: Traits, beats: int) -> tuple[str, ...]:
     ]
     if not beats:
         causes.append("no beats")
+    if quality.silent >= LEAST_SURE:
+        causes.append(f"no beats for over {SILENT_SECONDS:.0f} s")
     if quality.scores.get("einthoven", 0.0) > 0.1:
         causes.append("limb leads do not agree with each other")
     if quality.scores.get("mains_uv", 0.0) > 100:

@@ -18,6 +18,9 @@ from einthoven.signal.marks import Beats, Delineation
 ENGINE = network.NAME
 """Name and version of what finds the waves; it changes when their limits do."""
 
+PLACES = ((-0.24, -0.05), (-0.06, 0.06), (0.08, 0.40))
+"""Seconds about R in which P, QRS and T usually are; where samples are missing there, a wave may be overlooked."""
+
 Engine = Callable[[np.ndarray, float, Beats], Delineation]
 """Finds the waves of a window without gaps: `network.delineate` or `classical.delineate`."""
 
@@ -60,15 +63,18 @@ def _rows(beats: Beats, rows: np.ndarray, first: int) -> Beats:
 
 
 def _window(signal_LT: np.ndarray, rate: float, beats: Beats, engine: Engine) -> Delineation:
-    signal, missing = rhythm.bridged(signal_LT)
+    signal, missing = rhythm.bridged(signal_LT, rate)
     found = engine(signal, rate, beats)
     if missing is None:
         return found
-    return _without_gaps(found, missing)
+    return _without_gaps(found, missing, rate)
 
 
-def _without_gaps(found: Delineation, missing: np.ndarray) -> Delineation:
-    """Without the waves of a lead that reach into its gaps, and those that no lead is left to show."""
+def _without_gaps(found: Delineation, missing: np.ndarray, rate: float) -> Delineation:
+    """Without the waves of a lead that reach into its gaps, and those that no lead is left to show.
+
+    Where samples are missing in the place of most P waves, nothing is said about the atria.
+    """
     lead, last = found.lead.copy(), missing.shape[1] - 1
     so_far = np.concatenate([np.zeros((len(missing), 1), int), np.cumsum(missing, axis=1)], axis=1)
     known = np.isfinite(lead[..., 0])
@@ -77,9 +83,15 @@ def _without_gaps(found: Delineation, missing: np.ndarray) -> Delineation:
     row = np.arange(len(missing))[:, None]
     torn = np.greater(so_far[row, stop], so_far[row, first])
     lead[torn & known] = np.nan
+    place = np.rint(found.beats.sample[:, None, None] + np.array(PLACES) * rate).astype(int)  # (K, 3, 2)
+    first, stop = (place[:, None, :, i].clip(0, last + 1) for i in range(2))
+    torn = np.isnan(lead[..., 1]) & np.greater(so_far[row, stop], so_far[row, first])
+    unseen = torn[..., 0].all(axis=1).mean() > 0.5
     shown = np.logical_or.reduce(np.isfinite(lead[..., 1]), axis=1)
     whole = np.where(shown[..., None], found.whole, np.nan)
-    return replace(found, lead=lead, whole=whole, confidence=np.where(shown, found.confidence, 0.0))
+    no_p = "" if unseen and found.no_p == "af" else found.no_p
+    confidence = np.where(shown, found.confidence, 0.0)
+    return replace(found, lead=lead, whole=whole, confidence=confidence, no_p=no_p, torn=torn)
 
 
 def _joined(parts: list[tuple[Delineation, np.ndarray, int]]) -> Delineation:
@@ -89,6 +101,8 @@ def _joined(parts: list[tuple[Delineation, np.ndarray, int]]) -> Delineation:
         np.concatenate([part.beats.confidence[keep] for part, keep, _ in parts]),
     )
     reasons = {part.no_p for part, keep, _ in parts if len(keep)}
+    gaps = any(part.torn is not None for part, _, _ in parts)
+    torn = [part.torn if part.torn is not None else np.zeros(part.lead.shape[:3], bool) for part, _, _ in parts]
     return Delineation(
         beats,
         np.concatenate([part.lead[keep] + first for part, keep, first in parts]),
@@ -96,4 +110,5 @@ def _joined(parts: list[tuple[Delineation, np.ndarray, int]]) -> Delineation:
         np.concatenate([part.confidence[keep] for part, keep, _ in parts]),
         reasons.pop() if len(reasons) == 1 else "",
         parts[0][0].engine,
+        np.concatenate([each[keep] for each, (_, keep, _) in zip(torn, parts)]) if gaps else None,
     )
