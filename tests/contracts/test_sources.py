@@ -16,7 +16,15 @@ from einthoven.core.facts import Label
 from einthoven.core.record import Record
 from einthoven.formats.wfdb import Wfdb
 from einthoven.sources import Plan
-from tests.sources import test_challenge2011, test_cinc2017, test_ludb, test_mitdb, test_ptbxl, test_qtdb
+from tests.sources import (
+    test_challenge2011,
+    test_challenge2021,
+    test_cinc2017,
+    test_ludb,
+    test_mitdb,
+    test_ptbxl,
+    test_qtdb,
+)
 
 SOURCES = registry.names("sources")
 
@@ -36,6 +44,8 @@ def make(name: str, folder: Path) -> tuple[Any, Path]:
         return cls(), test_mitdb.write(folder, ("100", "201", "202"))
     if name == "challenge2011":
         return cls(), test_challenge2011.write(folder, {"1": "acceptable", "2": "unacceptable", "3": "acceptable"})
+    if name == "challenge2021":
+        return cls(), test_challenge2021.write(folder, {"E00001": {}, "HR00002": {}, "JS00003": {"Dx": ""}})
     if name == "folder":
         for key in ("a", "b", "c"):
             Wfdb().write(Record(key, ("II",), np.sin(np.arange(999) / 20)[None], 250), folder / f"{key}.hea")
