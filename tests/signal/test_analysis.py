@@ -233,3 +233,10 @@ def test_a_wave_that_gaps_hide_is_not_said_to_be_absent(wave, first, last):
     assert found["hr"].value == pytest.approx(64, abs=1)
     names = {"T": ("qt", "amp_t_V5", "axis_t", "t_peak_end"), "P": ("pr", "p_present_share", "amp_p_II", "axis_p")}
     assert {name: found[name].reason for name in names[wave]} == dict.fromkeys(names[wave], "gaps")
+
+
+def test_stretches_without_beats_are_said():
+    x = np.concatenate([SINUS.signal, RNG.normal(0, 0.005, (12, 3000))], axis=1)
+    found = analyse(at(x))
+    assert (found.quality.verdict, len(found.found.beats)) == ("usable", 11)
+    assert "stretches without beats" in found.quality.causes

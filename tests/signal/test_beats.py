@@ -5,6 +5,7 @@ import pytest
 
 from einthoven.signal import beats as engine
 from einthoven.signal.beats import find
+from einthoven.signal.filters import bandpass
 from einthoven.simulate import record
 
 RATE = 500.0
@@ -201,3 +202,45 @@ def test_the_band_is_why_mains_is_harmless(monkeypatch):
     monkeypatch.setattr(engine, "CONTRAST", 0.0)
     noise = np.random.default_rng(0).normal(0, 0.05, (1, 5000)).astype(np.float32)
     assert len(find(noise, RATE)) > 0
+
+
+def tachycardia(bpm: float, *, wide: float = 1.0, seconds: float = 10.0, jitter: float = 0.004) -> np.ndarray:
+    """(12, T) at 500 Hz: the QRS complexes of a simulated recording at another rate, without P and T waves."""
+    ecg, rng = record("sinus", seed=3, noise=0), np.random.default_rng(0)
+    waves = next(fact.columns for fact in ecg.facts if fact.name == "truth.waves.global")
+    on, off = waves["qrs_on"][4], waves["qrs_off"][4]
+    piece = ecg.signal[:, on - 6 : off + 6].astype(float)
+    piece = piece - np.linspace(piece[:, 0], piece[:, -1], piece.shape[1], axis=1)
+    grid = np.linspace(0, piece.shape[1] - 1, round(wide * piece.shape[1]))
+    piece = np.stack([np.interp(grid, np.arange(piece.shape[1]), row) for row in piece])
+    out = 0.01 * rng.standard_normal((12, round(500 * seconds) + 500))
+    time = 0.1
+    while time < seconds:
+        start = round(500 * time)
+        out[:, start : start + piece.shape[1]] += piece
+        time += 60 / bpm * (1 + jitter * rng.standard_normal())
+    return out[:, : round(500 * seconds)].astype(np.float32)
+
+
+@pytest.mark.parametrize("bpm", [180, 220, 240, 255, 270, 290])
+@pytest.mark.parametrize("wide", [1.0, 1.8])
+@pytest.mark.parametrize("leads", [slice(None), slice(1, 2)], ids=["twelve leads", "II"])
+def test_every_beat_of_a_fast_rhythm_is_found(bpm, wide, leads):
+    beats = find(tachycardia(bpm, wide=wide)[leads], 500)
+    assert len(beats) == pytest.approx(bpm / 6, abs=1)  # one may be cut by the end
+    assert np.diff(beats.sample).max() < 1.3 * 500 * 60 / bpm
+
+
+def test_a_fast_rhythm_is_found_where_it_begins_and_in_long_recordings():
+    fast, calm = tachycardia(270), record("sinus", seed=3).signal
+    beats = find(np.concatenate([calm, fast], axis=1), 500)
+    assert (beats.sample < 5000).sum() == 11
+    assert (beats.sample >= 5000).sum() == pytest.approx(45, abs=1)
+    assert len(find(tachycardia(298, seconds=70), 500)) == pytest.approx(298 * 70 / 60, abs=2)
+
+
+@pytest.mark.parametrize("hertz", [3.0, 4.0, 5.0, 5.5])
+def test_tremor_is_no_fast_rhythm(hertz):
+    time, rng = np.arange(5000) / 500, np.random.default_rng(0)
+    for x in (np.sin(2 * np.pi * hertz * time), bandpass(rng.normal(0, 1, (1, 5000)), 500, (hertz - 1, hertz), 2)[0]):
+        assert len(find((x + rng.normal(0, 0.01, 5000))[None], 500)) < 8

@@ -10,6 +10,9 @@ samples at the slow rate.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import pairwise
+
 import numpy as np
 from scipy.signal import find_peaks
 
@@ -36,6 +39,12 @@ NEAR_SECONDS = 0.040
 """A beat is within a gap if most samples so near to it are missing."""
 CONTRAST = 2.2
 """How far the beats of a stretch stand out of what lies between them; noise and fibrillation stay below."""
+FAST_SECONDS, FAST_REFRACTORY, FAST_FEWEST = 0.33, 0.17, 5
+"""From 180 a minute on the QRS complexes fill half of the time, and what is usual about a beat is the beat itself: so
+many beats in a row, at most so far apart, are then judged by the valleys between them."""
+FAST_CONTRAST, FAST_SPREAD, FAST_LIKE = 3.3, 0.16, 0.85
+"""How far they stand out of these, the spread of their RR intervals (1.48 MAD over the median), and how alike they are:
+a sine (tremor, fibrillation) has no valleys in its slope, and noise is neither regular nor alike."""
 
 
 def find(signal_LT: np.ndarray, rate: float) -> Beats:
@@ -76,7 +85,9 @@ def _joined(parts: list[Beats]) -> Beats:
 
 def _apart(beats: Beats, rate: float) -> Beats:
     """Without the second of two beats that both sides of a window's edge gave."""
-    keep = np.diff(beats.sample, prepend=-np.inf) > REFRACTORY * rate
+    apart = np.diff(beats.sample)
+    least = np.where(_running_median(apart, 9) < FAST_SECONDS * rate, FAST_REFRACTORY, REFRACTORY)
+    keep = np.append(True, apart > least * rate)[: len(beats)]
     return Beats(beats.sample[keep], beats.label[keep], beats.confidence[keep])
 
 
@@ -91,7 +102,7 @@ def _window(signal_LT: np.ndarray, rate: float, mix: np.ndarray | None) -> tuple
     energy, peak_L, weight_L = _energy(slow, slow_rate, missing, stride)
     if not weight_L.any():
         return _none(), mix
-    at, confidence = _pick(energy, slow_rate)
+    at, confidence = _pick(energy, slow_rate, lambda at: _kinds.likeness(slow, slow_rate, at, weight_L))
     if missing is not None and len(at):
         here = _known(missing | (weight_L == 0)[:, None], at * stride + stride // 2, round(NEAR_SECONDS * rate))
         at, confidence = at[here], confidence[here]
@@ -167,8 +178,8 @@ def _block_peaks(envelope: np.ndarray, rate: float) -> np.ndarray:
     return np.maximum(single[..., 1:], single[..., :-1])
 
 
-def _pick(energy: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
-    """Places of the beats in `energy` (K,), and their confidence."""
+def _pick(energy: np.ndarray, rate: float, alike: Callable[[np.ndarray], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Places of the beats in `energy` (K,), and their confidence; `alike` says how much some are like their median."""
     peaks, _ = find_peaks(np.concatenate([[0], energy, [0]]), distance=max(1, round(REFRACTORY * rate)), height=0.1)
     peaks = peaks - 1
     if not len(peaks):
@@ -182,8 +193,45 @@ def _pick(energy: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
     at, height = peaks[taken], height[taken]
     contrast = energy[at] / np.maximum(_between(energy, at, rate), 1e-3)
     plain = _running_median(contrast, 7) >= CONTRAST
-    at, height, contrast = at[plain], height[plain], contrast[plain]
-    return at, np.clip(height / 0.8, 0, 1) * np.clip((contrast - 1.5) / 3, 0, 1)
+    sure = np.clip(height / 0.8, 0, 1) * np.clip((contrast - 1.5) / 3, 0, 1)
+    fast = [] if plain.all() else _fast(energy, at, plain, rate, alike)
+    at, sure = at[plain], sure[plain]
+    for found, likeness in fast:
+        away = (at < found[0] - FAST_REFRACTORY * rate) | (at > found[-1] + FAST_REFRACTORY * rate)
+        at, sure = np.concatenate([at[away], found]), np.concatenate([sure[away], likeness])
+    order = np.argsort(at)
+    return at[order], sure[order]
+
+
+def _fast(
+    energy: np.ndarray, at: np.ndarray, plain: np.ndarray, rate: float, alike: Callable[[np.ndarray], np.ndarray]
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Beats of each stretch whose candidates stand out too little, where they are fast, regular and alike; with how
+    alike they are."""
+    edge = np.flatnonzero(np.diff(np.concatenate([[False], ~plain, [False]])))
+    reach, out = round(FAST_SECONDS * rate), []
+    for first, last in edge.reshape(-1, 2):
+        start, stop = max(int(at[first]) - reach, 0), int(at[last - 1]) + reach + 1
+        part = energy[start:stop]
+        found, _ = find_peaks(
+            np.concatenate([[0], part, [0]]), distance=max(1, round(FAST_REFRACTORY * rate)),
+            height=SHARE * float(np.median(energy[at[first:last]])),
+        )  # fmt: skip
+        found = found - 1
+        if len(found) < FAST_FEWEST:
+            continue
+        rr = np.diff(found)
+        usual = float(np.median(rr))
+        spread = 1.48 * float(np.median(np.abs(rr - usual))) / usual
+        valley = np.array([part[a:b].min() for a, b in pairwise(found.tolist())])
+        contrast = part[found].mean() / max(float(np.median(valley)), 1e-3)
+        steady = usual <= FAST_SECONDS * rate and spread <= FAST_SPREAD and rr.max() < PAUSE * usual
+        if not steady or contrast < FAST_CONTRAST:
+            continue
+        likeness = alike(found + start)
+        if np.median(likeness) >= FAST_LIKE:
+            out.append((found + start, np.clip(likeness, 0, 1)))
+    return out
 
 
 def _running_median(values: np.ndarray, width: int) -> np.ndarray:

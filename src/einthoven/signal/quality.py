@@ -34,8 +34,9 @@ OFF_SHARE = 0.5
 LOST_SHARE = 0.10
 """A second of a lead is not measured if more of its samples are missing, after those that a line between near
 neighbours restores: 100 ms, in which a P wave or QRS complex may be lost whole."""
-SILENT_SECONDS = 3.0
-"""Without a beat for longer, the heart stands still, or beats were not found."""
+SILENT_SECONDS, SILENT_BEATS = 3.0, 5
+"""Without a beat for longer than the first, or than so many usual intervals, the heart stands still or beats were not
+found."""
 LEAST_SURE = 0.05
 """A recording is not good if this share of it is missing in a lead, without beats or not measured in any lead."""
 
@@ -48,7 +49,7 @@ class Quality:
     examples. verdict: `good`, `usable` or `poor`. causes: what is wrong, as `kind: leads`. scores: quantities of
     physiology.md 6, one number a recording (the worst lead's). off: (L,) share of time that a lead is flat or missing.
     missing: (L,) share of samples that are not there; restored: (L,) those of them put in between near neighbours
-    (`gaps.mended`). silent: share of the time that has a signal and no beats for SILENT_SECONDS.
+    (`gaps.mended`). silent: share of the time that has a signal, in stretches without beats.
     """
 
     leads: tuple[str, ...]
@@ -170,7 +171,8 @@ def _silent(quality: Quality, place_K: np.ndarray) -> float:
     if not len(place_K):
         return 0.0
     edge = np.concatenate([[0.0], place_K, [float(max(seconds, place_K[-1]))]])
-    long = np.flatnonzero(np.diff(edge) > SILENT_SECONDS)
+    usual = float(np.median(np.diff(place_K))) if len(place_K) > SILENT_BEATS else SILENT_SECONDS
+    long = np.flatnonzero(np.diff(edge) > min(SILENT_SECONDS, SILENT_BEATS * usual))
     if not len(long):
         return 0.0
     time = np.arange(seconds) + 0.5
@@ -247,7 +249,7 @@ def _causes(quality: Quality, seen: Traits, beats: int) -> tuple[str, ...]:
     if not beats:
         causes.append("no beats")
     if quality.silent >= LEAST_SURE:
-        causes.append(f"no beats for over {SILENT_SECONDS:.0f} s")
+        causes.append("stretches without beats")
     if quality.scores.get("einthoven", 0.0) > 0.1:
         causes.append("limb leads do not agree with each other")
     if quality.scores.get("mains_uv", 0.0) > 100:
