@@ -16,6 +16,18 @@ ROW = {
 }  # fmt: skip
 
 
+def test_one_number_is_told_by_its_error_and_several_by_r2_each():
+    def rows(task: str, *labels: str) -> list[dict]:
+        said = {"task": task, "flags": ""}
+        return [ROW | said | {"label": label, "metric": metric} for label in labels for metric in ("mae", "r2")]
+
+    frame = pl.DataFrame(rows("value:age", "age") + rows("physiology", "hr", "pr"))
+    found = Evaluation(Path("scores"), frame, [])
+    told = [(row["task"], row["label"], row["metric"]) for row in found.rows]
+    assert told == [("value:age", "age", "mae"), ("physiology", "hr", "r2"), ("physiology", "pr", "r2")]
+    assert "physiology, R2 of pr, split official" in str(found)
+
+
 @pytest.mark.parametrize(("flags", "explained"), [("label list is empty", True), ("", False)])
 def test_a_table_without_a_figure_says_why(flags: str, explained: bool):
     text = str(Evaluation(Path("scores"), pl.DataFrame([ROW | {"flags": flags}]), []))

@@ -90,6 +90,20 @@ def test_a_value_is_fitted_by_ridge_regression_in_its_own_unit():
     np.testing.assert_allclose(fitted.weight_KD[0] / fitted.scale_D, [10, 0, -5, 0], atol=0.3)
 
 
+def test_several_numbers_are_fitted_as_if_each_were_alone():
+    gen = np.random.default_rng(4)
+    x_ND = gen.normal(size=(300, 40))
+    y_NK = np.stack([60 + 10 * x_ND[:, 0] + gen.normal(size=300), 0.1 * gen.normal(size=300)], axis=1)
+    y_NK[::3, 1] = np.nan
+    both = probes.fit(x_ND[:200], y_NK[:200], x_ND[200:], y_NK[200:], "value", ("hr", "st"))
+    alone = [probes.fit(x_ND[:200], y_N1[:200], x_ND[200:], y_N1[200:], "value") for y_N1 in (y_NK[:, :1], y_NK[:, 1:])]
+    assert both.penalty == tuple(one.penalty for one in alone)
+    assert both.penalty[1] > 1e3 * both.penalty[0]  # noise asks for another penalty than a clear line
+    np.testing.assert_array_equal(both.weight_KD, np.vstack([one.weight_KD for one in alone]))
+    np.testing.assert_array_equal(both.bias_K, np.concatenate([one.bias_K for one in alone]))
+    assert any(flag.startswith("st: penalty at the edge") for flag in both.flags)
+
+
 @pytest.mark.parametrize(("kind", "unjudged", "middle"), [("multilabel", 0.0, 0.1), ("value", np.nan, 10.0)])
 def test_a_validation_part_that_judges_nothing_chooses_no_extreme_penalty_and_is_flagged(kind, unjudged, middle):
     x_ND, y_NK = data(k=1)

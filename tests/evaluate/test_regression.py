@@ -33,6 +33,18 @@ def test_r2_around_the_training_mean_is_the_skill_against_that_mean():
     assert regression.r2(TRUTH, SCORE, np.ones(80), centre=50) == pytest.approx(1 - residual / around, abs=1e-12)
 
 
+def test_r2_of_two_columns_adds_their_sums_of_squares():
+    truth_2n = np.stack([TRUTH, RNG.normal(size=80)])
+    score_2n = truth_2n + RNG.normal(size=(2, 80)) * [[8], [0.5]]
+    residual = ((score_2n - truth_2n)[:, COPIES] ** 2).sum()
+    around = ((truth_2n[:, COPIES] - truth_2n[:, COPIES].mean(axis=1, keepdims=True)) ** 2).sum()
+    assert regression.r2(truth_2n, score_2n, WEIGHT) == pytest.approx(1 - residual / around, abs=1e-12)
+    centre = np.array([50.0, 1.0])
+    around = ((truth_2n - centre[:, None]) ** 2).sum()
+    want = 1 - ((score_2n - truth_2n) ** 2).sum() / around
+    assert regression.r2(truth_2n, score_2n, np.ones(80), centre=centre) == pytest.approx(want, abs=1e-12)
+
+
 @pytest.mark.filterwarnings("error")
 def test_a_constant_truth_has_neither_r2_nor_rank_correlation():
     assert np.isnan(regression.r2(np.full(80, 3.0), SCORE, WEIGHT))

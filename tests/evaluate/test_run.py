@@ -179,7 +179,7 @@ def test_layouts_and_sources_agree_on_what_a_task_knows(cohort):
     store = Cohort.open(cohort)
     age = tasks.read(store, "value:age")
     assert age.kind == "value"
-    assert age.unit == "years"
+    assert age.units == ("years",)
     assert age.truth_NK.shape == (len(store), 1)
     assert tasks.read(store, "rhythm").kind == "exclusive"
     assert Layout().leads[0] == "I"

@@ -20,6 +20,7 @@ RARE = "rare"
 LABELS = ("A&B", "<script>alert(1)</script>", RARE)
 TASK = "given/label"
 RUNS = {ARM: ("arm", 3), "prior only": ("reference", 1), "random encoder": ("reference", 3)}
+UNITS = {"pr": "ms", "rmssd": "ms"}
 COUNTS = {"train": 60, "validation": 60, "test": 120}
 COMMAND = "einthoven evaluate 'a <run>' cohort --task label"
 
@@ -34,6 +35,8 @@ def truth_of(kind: str, draw: np.random.Generator) -> tuple[tuple[str, ...], np.
         return ("A", "N", "O", "~"), np.eye(4)[draw.integers(0, 4, 240)]
     if kind == "value":
         return ("age",), draw.normal(60, 10, (240, 1))
+    if kind == "values":
+        return ("pr", "log1p(rmssd)"), draw.normal((160, 3), (20, 0.5), (240, 2))
     return LABELS, (draw.random((240, 3)) < (0.4, 0.3, 0.03)).astype(float)
 
 
@@ -41,8 +44,8 @@ def scored(kind: str, truth: np.ndarray, noise: float | None, draw: np.random.Ge
     """Predictions as near to the truth as the noise allows; None: the same for all."""
     if noise is None:
         return np.broadcast_to(truth.mean(axis=0), truth.shape)
-    if kind == "value":
-        return truth + 10 * noise * draw.normal(0, 1, truth.shape)
+    if kind in ("value", "values"):
+        return truth + truth.std(axis=0) * noise * draw.normal(0, 1, truth.shape)
     return 1 / (1 + np.exp(3 - 4 * truth - noise * draw.normal(0, 1, truth.shape)))
 
 
@@ -50,6 +53,7 @@ def evaluation(folder: Path, labelled: tuple[str, ...] = ("1.0", "0.1"), kind: s
     """Predictions of three arms on a real small cohort, scored by the program; the folder of the evaluation."""
     records = [Record(key(i), STANDARD, wavy(12, 300, seed=i), 100, subject=f"s{i}") for i in range(240)]
     cohort = cohort_of(records, folder)
+    units = {"units": UNITS} if kind == "values" else {}
     parts = np.repeat(list(COUNTS), list(COUNTS.values()))
     draw = np.random.default_rng(0)
     labels, truth = truth_of(kind, draw)
@@ -59,9 +63,9 @@ def evaluation(folder: Path, labelled: tuple[str, ...] = ("1.0", "0.1"), kind: s
             for run in range(runs):
                 score = scored(kind, truth, {ARM: 1.2, "random encoder": 2.5}.get(arm), draw)
                 cell = {
-                    "arm": arm, "role": role, "seed": run, "task": TASK, "kind": kind, "split": "official",
-                    "probe": "linear", "labelled": share, "draw": run, "features": "embedding", "fingerprint": "f",
-                    "facts": _facts(cohort, arm, role),
+                    "arm": arm, "role": role, "seed": run, "task": TASK, "kind": kind.removesuffix("s"),
+                    "split": "official", "probe": "linear", "labelled": share, "draw": run, "features": "embedding",
+                    "fingerprint": "f", "facts": _facts(cohort, arm, role) | units,
                 }  # fmt: skip
                 table = _table(cell, labels, parts, truth, score)
                 place = out / "cells" / f"{len(list(out.glob('cells/*'))):03d}"

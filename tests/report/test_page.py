@@ -261,6 +261,32 @@ def test_other_kinds_of_task_have_their_own_main_figure(
     assert any("difference" in cell for table in seen.tables for cell in table[0])
 
 
+def test_several_numbers_stand_side_by_side_by_r2_and_their_errors_have_units(tmp_path: Path):
+    folder = given.evaluation(tmp_path, labelled=("0.1", "1.0"), kind="values")
+    read = results.read([folder])
+    seen, text = Page(page.build(read)), markdown.build(read)
+    assert "AUROC" not in seen.text.replace("AUROC of one label", "").replace("an AUROC of 0.95", "")
+    r2, mae = seen.table("arm", "R² of pr", "R² of log1p(rmssd)"), seen.table("arm", "pr, ms", "rmssd, ms")
+    for table, metric in ((r2, "r2"), (mae, "mae")):
+        shown = {row[0]: row[1:] for row in table}
+        for arm in RUNS:
+            rows = [scores(folder, arm=arm, label=n, metric=metric, labelled="1.0")[0] for n in ("pr", "rmssd")]
+            assert [" ".join(cell.split()) for cell in shown[arm]] == [printed(row) for row in rows]
+        assert shown["test subjects"] == ["120", "120"]
+    main = next(row for row in seen.table(given.TASK) if row[0] == ARM)
+    assert len(main) == 1 + 4  # two numbers, two amounts of labels
+    found = json.loads((folder / "differences.json").read_text())
+    assert {(row["metric"], row["label"]) for row in found} == {("r2", "pr"), ("r2", "rmssd")}
+    for row in found:
+        if row["labelled"] == "1.0":
+            heading = {"pr": "R² of pr", "rmssd": "R² of log1p(rmssd)"}[row["label"]]
+            table = {cells[0]: cells for cells in seen.table(f"difference of {heading}")}
+            assert " ".join(table[row["arm_b"]][2].split()) == printed(row, "difference", "+")
+            assert f"| {ARM} - {row['arm_b']} | {heading} | {printed(row, 'difference', '+')}" in text
+    assert "| test recordings | 120 | 120 | | |" in text
+    assert f"| {ARM} | {printed(scores(folder, arm=ARM, label='pr', metric='mae', labelled='1.0')[0])} |" in text
+
+
 @pytest.mark.parametrize(("damage", "word"), [
     (lambda f: (f / "evaluation.json").unlink(), "holds no evaluation"),
     (lambda f: (f / "evaluation.json").write_text("{"), "cannot be read"),

@@ -32,16 +32,20 @@ class Evaluation:
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """The main row of each arm: macro-AUROC, or the mean absolute error of a value; official F1 if there is one."""
+        """The main rows of each arm: macro-AUROC, and the official F1 if there is one; of one number the mean absolute
+        error, of several R2 of each."""
         import polars as pl
 
+        is_error = pl.col("metric") == "mae"
+        several = pl.col("label").filter(is_error).n_unique().over("task") > 1
         main = (
             ((pl.col("label") == "macro") & (pl.col("metric") == "auroc"))
             | (pl.col("metric") == "f1_challenge2017")
-            | (pl.col("metric") == "mae")
+            | (is_error & ~several)
+            | ((pl.col("metric") == "r2") & several)
         )  # fmt: skip
-        names = ["task", "splits", "probe", "labelled", "arm", "role", "metric", "value", "low", "high", "n_records",
-                 "n_subjects", "n_runs", "flags"]  # fmt: skip
+        names = ["task", "splits", "probe", "labelled", "arm", "role", "label", "metric", "value", "low", "high",
+                 "n_records", "n_subjects", "n_runs", "flags"]  # fmt: skip
         return self.scores.filter(main).select(names).to_dicts()
 
     def to_dict(self) -> dict[str, Any]:
@@ -53,11 +57,12 @@ class Evaluation:
         """The main rows as text."""
         groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
         for row in self.rows:
-            groups.setdefault(tuple(row[key] for key in ("task", "metric", "splits", "labelled")), []).append(row)
+            what = f"R2 of {row['label']}" if row["metric"] == "r2" else row["metric"]
+            groups.setdefault((row["task"], what, row["splits"], row["labelled"]), []).append(row)
         lines = []
-        for (task, metric, splits, labelled), rows in groups.items():
+        for (task, what, splits, labelled), rows in groups.items():
             counts = f"{rows[0]['n_records']} records of {rows[0]['n_subjects']} subjects"
-            lines.append(f"{task}, {metric}, split {splits}, labelled {labelled}: {counts} in test")
+            lines.append(f"{task}, {what}, split {splits}, labelled {labelled}: {counts} in test")
             lines += [
                 f"  {row['arm']:34} {_number(row['value'])}  [{_number(row['low'])}, {_number(row['high'])}]  "
                 f"{row['n_runs']} run{'s' * (row['n_runs'] > 1)}  {row['flags']}".rstrip()
@@ -95,7 +100,8 @@ def evaluate(
 
     Args:
         checkpoint: checkpoint or run folders.
-        task: `ptbxl/superclass`, `superclass@50`, `label:AFIB`, `value:age`, ...
+        task: `ptbxl/superclass`, `superclass@50`, `label:AFIB`, `value:age`, ...; `physiology` decodes what `derive
+            physiology` measured, R2 of each quantity.
         out: folder that collects cells; what is there is not computed again.
         features: `embedding`; `embedding+measurements` adds a row whose probe sees both; `measurements` leaves the
             checkpoints out. Rows of measurements alone stand in every table of a cohort that has them.
@@ -106,7 +112,8 @@ def evaluate(
         smoke: a few steps and one seed, to see that everything runs.
 
     Raises:
-        TaskError: unknown task or split, or a checkpoint that saw test subjects in pretraining.
+        TaskError: unknown task or split, a checkpoint that saw test subjects in pretraining, or `save` of a head of
+            several numbers.
     """
     need_training("evaluate")
     from einthoven.cohort.store import Cohort
@@ -126,8 +133,14 @@ def evaluate(
     store = Cohort.open(Path(cohort))
     arms = [checkpoints.load(Path(place)) for place in _several(checkpoint)]
     names = [arm.card["name"] for arm in arms]
+    read = tuple(tasks.read(store, name) for name in _several(task))
+    if save and len(read[0].units) > 1:
+        raise TaskError(
+            read[0].name, "has several numbers, and a checkpoint keeps a head with one unit", expected="value:NAME",
+            fix="leave out --save", reason="save",
+        )  # fmt: skip
     settings = run.Settings(
-        tasks=tuple(tasks.read(store, name) for name in _several(task)),
+        tasks=read,
         splits=run.GROUPS.get(split, (split,)),
         probe=probe,
         labelled=tuple(_share(text) for text in _several(labelled)),
@@ -184,7 +197,7 @@ def _save(arm: Checkpoint, task: Any, places: list[Path], save: Path) -> Path:
         if not (place / "head.safetensors").exists():  # fine-tuned: the run's own checkpoint has encoder and head
             return checkpoints.copy(place.parents[1] / cell["facts"]["run"], save)
         kind = "one_vs_rest" if task.kind == "exclusive" else task.kind
-        head = Head.of(load_file(place / "head.safetensors"), task.labels, kind, task.unit)
+        head = Head.of(load_file(place / "head.safetensors"), task.labels, kind, "".join(task.units))
         evaluated = {key: cell[key] for key in ("task", "split", "probe", "labelled", "draw", "fingerprint")}
         return checkpoints.with_head(arm, head, save, evaluated=evaluated)
     raise TaskError(task.name, "nothing was fitted that could be saved", reason="task")

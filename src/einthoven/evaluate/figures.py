@@ -7,12 +7,15 @@ in the order of a table with the scale of its interval; None marks what is shown
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from einthoven.evaluate import exclusive, metrics, regression
 from einthoven.evaluate.calibration import Bins, fit_line, platt
+from einthoven.evaluate.numbers import Number
 from einthoven.evaluate.ranking import Ranking
 
 RANKS: dict[str, str | None] = {"auroc": "auroc", "ap": "logit", "ap_lift": "log", "prevalence": "logit"}
@@ -31,6 +34,8 @@ SETS: dict[str, str | None] = {"accuracy": "logit", "f1_argmax": "logit", "f1_ch
 VALUES: dict[str, str | None] = {
     "mae": "log", "rmse": "log", "r2": "identity", "r2_train": "identity", "spearman": "atanh", "mae_constant": "log",
 }  # fmt: skip
+ERRORS = ("mae", "rmse", "mae_constant")
+"""In the unit of the number."""
 METRICS = RANKS | DECISIONS | PROBABILITIES | SETS | VALUES
 BIASED = ("ece", "ece_max", "ece_platt", "brier_reliability", "brier_resolution")
 """Resampling adds again the upward bias these already have, so that percentiles can miss the figure: not shown."""
@@ -137,24 +142,30 @@ class _Probability:
 
 
 class ValueFigures:
-    """One predicted number."""
+    """One predicted number: R2 of the columns it is learnt as, errors in its unit; angles have no ranks."""
 
-    def __init__(self, truth_n: np.ndarray, score_n: np.ndarray, truth_t: np.ndarray) -> None:
-        """Truth and prediction on test, truth on train (may be empty)."""
-        self._truth_n, self._score_n, self._truth_t = truth_n, score_n, truth_t
-        self.reasons = {} if len(truth_t) else dict.fromkeys(("r2_train", "mae_constant"), "no train rows")
+    def __init__(
+        self, number: Number, truth_Qn: np.ndarray, score_Qn: np.ndarray, truth_Qt: np.ndarray, metric: str | None
+    ) -> None:
+        """Truth and prediction on test, truth on train (may be empty); `metric` alone spares the others' time."""
+        zero_n, error_n = np.zeros(truth_Qn.shape[1]), number.error(truth_Qn, score_Qn)
+        pair = (truth_Qn, score_Qn)
+        found: dict[str, Callable[[np.ndarray], Any]] = {
+            "mae": partial(regression.mae, zero_n, error_n), "rmse": partial(regression.rmse, zero_n, error_n),
+            "r2": partial(regression.r2, *pair),
+        }  # fmt: skip
+        if not number.angle:
+            found["spearman"] = partial(regression.spearman, number.told(truth_Qn), number.told(score_Qn))
+        self.reasons = {} if truth_Qt.size else dict.fromkeys(("r2_train", "mae_constant"), "no train rows")
+        if truth_Qt.size:
+            found["r2_train"] = partial(regression.r2, *pair, centre=np.array([one_t.mean() for one_t in truth_Qt]))
+            median_Q1 = np.array([[np.median(one_t)] for one_t in truth_Qt])
+            constant_n = number.error(truth_Qn, np.broadcast_to(median_Q1, truth_Qn.shape))
+            found["mae_constant"] = partial(regression.mae, zero_n, constant_n)
+        self._figures = {name: found[name] for name in found if metric in (None, name)}
 
     def __call__(self, weight_nR: np.ndarray) -> Figures:
-        pair = (self._truth_n, self._score_n, weight_nR)
-        out: dict[str, Any] = {
-            "mae": regression.mae(*pair), "rmse": regression.rmse(*pair), "r2": regression.r2(*pair),
-            "spearman": regression.spearman(*pair),
-        }  # fmt: skip
-        if len(self._truth_t):
-            out["r2_train"] = regression.r2(*pair, centre=self._truth_t.mean())
-            constant_n = np.full(len(self._truth_n), np.median(self._truth_t))
-            out["mae_constant"] = regression.mae(self._truth_n, constant_n, weight_nR)
-        return out
+        return {name: figure(weight_nR) for name, figure in self._figures.items()}
 
 
 class SetFigures:

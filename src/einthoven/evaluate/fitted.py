@@ -59,8 +59,9 @@ class Probe:
         train, validation = rows["train"], rows["validation"]
         self.train = train
         self.linear = probes.fit(
-            features_ND[train], task.truth_NK[train], features_ND[validation], task.truth_NK[validation], task.kind
-        )
+            features_ND[train], task.truth_NK[train], features_ND[validation], task.truth_NK[validation], task.kind,
+            task.labels,
+        )  # fmt: skip
         self.rank = cells.effective_rank(features_ND[train].astype(np.float64))
 
     def scores(self) -> np.ndarray:

@@ -13,12 +13,11 @@ import numpy as np
 import polars as pl
 
 from einthoven.cohort.store import Cohort
-from einthoven.core.errors import TaskError
 from einthoven.evaluate import references
 from einthoven.evaluate.metrics import auroc
-from einthoven.evaluate.tasks import Task
+from einthoven.evaluate.tasks import PHYSIOLOGY, Task, underived
 
-PREFIX, QUALITY = "physiology.", "physiology.quality."
+PREFIX, QUALITY = f"{PHYSIOLOGY}.", f"{PHYSIOLOGY}.quality."
 ROUNDS, EVERY = 300, 20
 """Trees a label at most; the number that validation chooses is a multiple of `EVERY`."""
 TREES: dict[str, Any] = {
@@ -44,9 +43,7 @@ def need(cohort: Cohort) -> np.ndarray:
     """`measurements`, or the error that says how to get them."""
     found = measurements(cohort)
     if found is None:
-        raise TaskError(
-            cohort.path, "has no measurements", fix=f"einthoven derive physiology {cohort.path}", reason="features"
-        )
+        raise underived(cohort)
     return found
 
 

@@ -1,13 +1,14 @@
 """Linear probe: one L2 logistic regression a label, or a ridge regression, on frozen features (evaluation.md E1).
 
 Features are standardised with training mean and standard deviation; the penalty is chosen per task on the validation
-part and the model is the one fitted on the training part. Shapes: N rows, D features, K labels.
+part (for each of several numbers by itself) and the model is the one fitted on the training part. Shapes: N rows, D
+features, K labels.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,7 +33,8 @@ class Linear:
     scale_D: np.ndarray
     weight_KD: np.ndarray
     bias_K: np.ndarray
-    penalty: float
+    penalty: float | tuple[float, ...]
+    """One for all labels; of several numbers, which have units of their own, one each."""
     untrained: tuple[int, ...] = ()
     flags: tuple[str, ...] = field(default=())
 
@@ -43,17 +45,19 @@ class Linear:
 
 
 def fit(
-    train_ND: np.ndarray, truth_NK: np.ndarray, validation_MD: np.ndarray, validation_MK: np.ndarray, kind: Kind
-) -> Linear:
+    train_ND: np.ndarray, truth_NK: np.ndarray, validation_MD: np.ndarray, validation_MK: np.ndarray, kind: Kind,
+    labels: Sequence[str] = (),
+) -> Linear:  # fmt: skip
     """Fit the grid on the training part, choose on the validation part.
 
     Args:
         train_ND, validation_MD: float features of the two parts.
         truth_NK, validation_MK: 1, 0 or a number; NaN = unknown, left out of that label.
-        kind: `value` fits a ridge regression chosen by mean absolute error; else logistic by macro-AUROC.
+        kind: `value` fits a ridge regression a column, chosen by mean absolute error; else logistic by macro-AUROC.
+        labels: names of several numbers, for the flags.
 
     Raises:
-        TaskError: no label has both classes in the training part.
+        TaskError: no label has both classes in the training part, or no row knows the number.
     """
     mean_D, std_D = train_ND.mean(axis=0, dtype=np.float64), train_ND.std(axis=0, dtype=np.float64)
     kept_D = std_D >= FLAT
@@ -61,12 +65,20 @@ def fit(
     x_ND = ((train_ND - mean_D) / scale_D)[:, kept_D]
     v_MD = ((validation_MD - mean_D) / scale_D)[:, kept_D]
     flags = [f"{int((~kept_D).sum())} flat features dropped"] if not kept_D.all() else []
-    path = _Path(x_ND, truth_NK, v_MD, validation_MK, kind)
-    best = path.search(RIDGE if kind == "value" else PENALTIES)
-    flags += path.flags(best)
-    weight_KD = np.zeros((truth_NK.shape[1], len(mean_D)))
-    weight_KD[:, kept_D], bias_K = path.models[best]
-    return Linear(kind, mean_D, scale_D, weight_KD, bias_K, best, path.untrained, tuple(flags))
+    K = truth_NK.shape[1]
+    together = [[k] for k in range(K)] if kind == "value" else [list(range(K))]
+    weight_KD, bias_K, chosen, untrained = np.zeros((K, len(mean_D))), np.zeros(K), [], ()
+    for columns in together:
+        path = _Path(x_ND, truth_NK[:, columns], v_MD, validation_MK[:, columns], kind)
+        best = path.search(RIDGE if kind == "value" else PENALTIES)
+        weight_kD, bias_K[columns] = path.models[best]
+        weight_KD[np.ix_(columns, kept_D)] = weight_kD
+        chosen.append(best)
+        named = f"{labels[columns[0]]}: " if len(together) > 1 and labels else ""
+        flags += [named + flag for flag in path.flags(best)]
+        untrained += path.untrained
+    penalty = chosen[0] if len(chosen) == 1 else tuple(chosen)
+    return Linear(kind, mean_D, scale_D, weight_KD, bias_K, penalty, untrained, tuple(flags))
 
 
 Model = tuple[np.ndarray, np.ndarray]

@@ -9,14 +9,25 @@ from __future__ import annotations
 import numpy as np
 
 from einthoven.cohort.store import Cohort
+from einthoven.core.errors import TaskError
 from einthoven.evaluate.tasks import Task
 
 RANDOM_SEEDS = 5
 
 
 def prior(task: Task, train: np.ndarray) -> np.ndarray:
-    """Training prevalence of each label (the median, for a value) for every row, (N, K)."""
+    """Training prevalence of each label (the median, for a value) for every row, (N, K).
+
+    Raises:
+        TaskError: a number that no training row knows.
+    """
     known_NK = task.truth_NK[train]
+    unknown = [label for k, label in enumerate(task.labels) if np.isnan(known_NK[:, k]).all()]
+    if task.kind == "value" and unknown:
+        raise TaskError(
+            task.name, "a number is known in no training recording", got=", ".join(unknown), fix="label more people",
+            reason="labels",
+        )  # fmt: skip
     centre_K = np.nanmedian(known_NK, axis=0) if task.kind == "value" else prevalence(known_NK)
     return np.broadcast_to(centre_K, task.truth_NK.shape)
 

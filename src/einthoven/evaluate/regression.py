@@ -1,8 +1,9 @@
 """Metrics of predicted numbers, in the unit of the number, weighted.
 
-Shapes: n records; a weight is (n,) for one figure or (n, R) for R weightings at once. Rows of unknown truth leave
-before. R2 is told around the test mean (the usual form) and around the training mean (`r2_train`, the skill against a
-forecaster who knew only the training part); the mean absolute error stands beside that of the constant training median.
+Shapes: n records, Q columns of one number; a weight is (n,) for one figure or (n, R) for R weightings at once. Rows of
+unknown truth leave before. R2 is told around the test mean (the usual form) and around the training mean (`r2_train`,
+the skill against a forecaster who knew only the training part); the mean absolute error stands beside that of the
+constant training median.
 """
 
 from __future__ import annotations
@@ -22,15 +23,23 @@ def rmse(truth_n: np.ndarray, score_n: np.ndarray, weight: np.ndarray) -> Figure
     return np.sqrt((score_n - truth_n) ** 2 @ weight / weight.sum(axis=0))
 
 
-def r2(truth_n: np.ndarray, score_n: np.ndarray, weight: np.ndarray, centre: float | None = None) -> Figure:
-    """1 - SS_res / SS_tot around `centre`, default the (weighted) mean of the truth at hand; NaN if SS_tot is 0."""
-    middle = truth_n @ weight / weight.sum(axis=0) if centre is None else centre
-    # Around a constant first: the sums of squares of a potassium of 140 +- 2 would otherwise cancel.
-    offset_n = truth_n - truth_n.mean()
-    shift = middle - truth_n.mean()
-    total = offset_n**2 @ weight - 2 * shift * (offset_n @ weight) + shift**2 * weight.sum(axis=0)
+def r2(truth: np.ndarray, score: np.ndarray, weight: np.ndarray, centre: float | np.ndarray | None = None) -> Figure:
+    """1 - SS_res / SS_tot around `centre`, default the (weighted) mean of the truth at hand; NaN if SS_tot is 0.
+
+    truth, score: (n,), or (Q, n) with sums over all columns, each around its own mean or its own one of `centre` (Q,):
+    cosine and sine of an angle.
+    """
+    residual, total = 0.0, 0.0
+    middles = [None] * len(np.atleast_2d(truth)) if centre is None else np.atleast_1d(centre)
+    for truth_n, score_n, given in zip(np.atleast_2d(truth), np.atleast_2d(score), middles, strict=True):
+        middle = truth_n @ weight / weight.sum(axis=0) if given is None else given
+        # Around a constant first: the sums of squares of a potassium of 140 +- 2 would otherwise cancel.
+        offset_n = truth_n - truth_n.mean()
+        shift = middle - truth_n.mean()
+        total += offset_n**2 @ weight - 2 * shift * (offset_n @ weight) + shift**2 * weight.sum(axis=0)
+        residual += (score_n - truth_n) ** 2 @ weight
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(total > 0, 1 - (score_n - truth_n) ** 2 @ weight / total, np.nan)[()]
+        return np.where(total > 0, 1 - residual / total, np.nan)[()]
 
 
 def spearman(truth_n: np.ndarray, score_n: np.ndarray, weight: np.ndarray) -> Figure:

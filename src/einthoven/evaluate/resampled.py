@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from einthoven.core.random import generator
-from einthoven.evaluate import figures
+from einthoven.evaluate import figures, numbers
 from einthoven.evaluate.bootstrap import Bootstrap
 from einthoven.evaluate.ranking import Ranking
 from einthoven.evaluate.table import Split, Table
@@ -66,12 +66,15 @@ def _prepare(
     table: Table, split: Split, run: int, asked: Asked, reasons: dict[Key, str]
 ) -> Iterator[Callable[[np.ndarray], dict[Key, np.ndarray]]]:
     truth_nK, score_nK = split.test.truth_nK, split.score_SnK[run]
+    if asked.kind == "value":
+        yield from _numbers(table, split, run, asked, reasons)
+        return
     for k, label in enumerate(table.labels):
         known_n = ~np.isnan(truth_nK[:, k])
         for of_label in _of_label(split, run, k, label, asked) if known_n.any() else ():
             reasons |= {(label, metric): f"{why} ({split.name})" for metric, why in of_label.reasons.items()}
             yield _named(label, of_label, known_n)
-    if asked.kind != "value" and asked.listed and asked.any_of(figures.RANKS):
+    if asked.listed and asked.any_of(figures.RANKS):
         yield _micro(truth_nK, score_nK, [table.labels.index(label) for label in asked.listed])
     if asked.kind == "exclusive" and asked.any_of(figures.SETS):
         true_n = (truth_nK == 1).any(axis=1)
@@ -79,13 +82,28 @@ def _prepare(
         yield lambda weight_nC: whole(weight_nC[true_n])
 
 
+def _numbers(
+    table: Table, split: Split, run: int, asked: Asked, reasons: dict[Key, str]
+) -> Iterator[Callable[[np.ndarray], dict[Key, np.ndarray]]]:
+    for number in numbers.of(table.labels):
+        columns = [table.labels.index(column) for column in number.columns]
+        truth_Qn, score_Qn, truth_Qt = (
+            part_nK[:, columns].T for part_nK in (split.test.truth_nK, split.score_SnK[run], split.train.truth_nK)
+        )
+        known_n = np.asarray(~(np.isnan(truth_Qn) | np.isnan(score_Qn)).any(axis=0))
+        known_t = np.asarray(~np.isnan(truth_Qt).any(axis=0))
+        if known_n.any():
+            of_number = figures.ValueFigures(
+                number, truth_Qn[:, known_n], score_Qn[:, known_n], truth_Qt[:, known_t], asked.metric
+            )
+            reasons |= {(number.name, metric): f"{why} ({split.name})" for metric, why in of_number.reasons.items()}
+            yield _named(number.name, of_number, known_n)
+
+
 def _of_label(split: Split, run: int, k: int, label: str, asked: Asked) -> Iterator[Any]:
     truth_n, score_n = _known(split.test.truth_nK[:, k], split.score_SnK[run][:, k])
     validation = _known(split.validation[run].truth_nK[:, k], split.validation[run].score_nK[:, k])
     truth_t, _ = _known(split.train.truth_nK[:, k], split.train.truth_nK[:, k])
-    if asked.kind == "value":
-        yield figures.ValueFigures(truth_n, score_n, truth_t)
-        return
     if asked.any_of(figures.RANKS):
         yield figures.RankFigures(truth_n, score_n)
     if asked.any_of(figures.DECISIONS):

@@ -59,9 +59,16 @@ def evaluate(arms: Sequence[Checkpoint], cohort: Cohort, out: Path, settings: Se
     """Compute every cell that is not there; return the folders of all of them, references first.
 
     Raises:
-        TaskError: a checkpoint was pretrained on subjects of the test part, or no label can be learnt.
+        TaskError: a checkpoint was pretrained on subjects of the test part, no label can be learnt, or measurements
+            are to predict themselves.
     """
     found: list[Path] = []
+    for task in settings.tasks:
+        if task.measured and settings.features != "embedding":
+            raise TaskError(
+                task.name, "measurements are the truth of this task", expected="--features embedding",
+                got=settings.features, reason="features",
+            )  # fmt: skip
     measured_NM = measured.measurements(cohort) if settings.features == "embedding" else measured.need(cohort)
     networks = architectures(arms)
     # rows of a folder's other architectures keep their names and are not replaced by this one's
@@ -72,7 +79,8 @@ def evaluate(arms: Sequence[Checkpoint], cohort: Cohort, out: Path, settings: Se
             _refuse_seen(arm, cohort, split)
         for task in settings.tasks:
             for labelled in settings.labelled:
-                bench = _Bench(cohort, out, settings, task, split, parts_N, labelled, measured_NM)
+                rival_NM = None if task.measured else measured_NM
+                bench = _Bench(cohort, out, settings, task, split, parts_N, labelled, rival_NM)
                 found += bench.known_beforehand()
                 for like in networks:
                     found += bench.untrained(like, tag=f" {architecture(like)[:6]}" * several)
@@ -121,7 +129,9 @@ class _Bench:
                     of = {"architecture": architecture(like), "untrained": encoder.mark}
                     yield self._linear(name + tag, draw, seed, of, lambda e=encoder: self._features(e.mark, e.make))
         if not tuned.trainable(self.task):
-            self.settings.progress(f"{self.task.name}: no row from scratch, networks learn whole label sets")
+            self.settings.progress(
+                f"{self.task.name}: no row from scratch, networks learn whole label sets or one value"
+            )
             return
         for seed, draw in self._pairs(seeds[: self.settings.scratch_seeds]):
             yield from self._scratch(like, seed if self.labelled == 1.0 else draw, draw, tag)
@@ -227,6 +237,8 @@ class _Bench:
             table = cells.predictions(self.cohort, self.task, self.parts_N, used_N, cell, score_NK)
             counts = {part: len(rows[part]) for part in rows}
             extra = fitted.facts() | {"rows": counts, "cpu_seconds": round(time.process_time() - begun, 3)}
+            if self.task.kind == "value":
+                extra["units"] = self.task.unit_of
             about = {"path": str(self.cohort.path.resolve()), "fingerprint": self.cohort.fingerprint}
             about |= {key: self.cohort.card[key] for key in ("source", "counts")}
             return Result(table, facts | extra | {"cohort": about}, fitted.head(rows["validation"]))

@@ -16,7 +16,7 @@ import polars as pl
 
 from einthoven.core.errors import TaskError, nearest
 from einthoven.core.random import generator
-from einthoven.evaluate import permutation
+from einthoven.evaluate import numbers, permutation
 from einthoven.evaluate.bootstrap import draw
 from einthoven.evaluate.exclusive import SCORED_2017
 from einthoven.evaluate.figures import METRICS
@@ -60,8 +60,9 @@ def score(
     boot = draw(table, _two_classes(table, asked), task_name=task_name, seed=seed, resamples=resamples)
     found = resample(table, boot, asked)
     rows = []
-    for label in table.labels:
-        counts, listed = count(table, [label]), label in asked.listed
+    learnt_as = {number.name: number.learnt_as for number in numbers.of(table.labels)} if kind == "value" else {}
+    for label in learnt_as or table.labels:
+        counts, listed = count(table, _columns(table, kind, [label])), label in asked.listed
         if kind == "value":
             counts = replace(counts, positive=0, negative=0)
         df = (counts.subjects if kind == "value" else counts.m) - 1
@@ -69,7 +70,9 @@ def score(
             key = (label, metric)
             if key in found.figures or key in found.reasons:
                 why = [found.reasons[key]] if key in found.reasons else []
-                rows.append(row(label, metric, _stack(found, [label], metric)[0], counts, df, flags=why, listed=listed))
+                figure_SC = _stack(found, [label], metric)[0]
+                one = row(label, metric, figure_SC, counts, df, flags=why, listed=listed)
+                rows.append(one | {"learnt_as": learnt_as.get(label)})
     if kind != "value":
         rows += _means(table, found, asked, [f"{boot.redrawn} resamples drawn anew"] if boot.redrawn else [])
     common = {"task": task_name, "split": table.split, "n_runs": len(table.runs)}
@@ -88,7 +91,7 @@ def compare(
     Args:
         predictions_a, predictions_b: as for `score`, with the same test records and truth.
         metric: default `auroc`, for a value `mae`.
-        label: a label, `macro`, `micro` or `all`; of a task with one value it is that one.
+        label: a label, `macro`, `micro` or `all`; of a task with one number it is that one.
         pairs: which run of A goes with which of B. Default: the same text after the last `#` of the run's name (the
             whole name if it has none); a side with one run is paired with every run of the other.
         threshold: what the p value tests the difference against.
@@ -110,8 +113,12 @@ def compare(
     if metric not in METRICS:
         raise TaskError(task_name, f"no metric called '{metric}'", fix=nearest(metric, METRICS), reason="metric")
     asked = Asked(kind, _listed(a, kind, min_positive), task_name, seed, metric)
-    if kind == "value" and label == "macro" and len(a.labels) == 1:
-        label = a.labels[0]
+    if kind == "value" and label == "macro":
+        label, *more = asked.listed
+        if more:
+            raise TaskError(
+                task_name, "numbers have no mean", expected=f"one of {', '.join(asked.listed)}", got="macro"
+            )
     labels = list(asked.listed) if label == "macro" else [label]
     matched, flags = _pairs(a, b, pairs, task_name)
     p_permutation = _permuted(a, b, matched, labels, metric, permutations, task_name, seed)
@@ -148,10 +155,17 @@ def compare(
 
 
 def _listed(table: Table, kind: Kind, min_positive: int) -> tuple[str, ...]:
-    """The fixed label list; all values of a `value` task."""
+    """The fixed label list; all numbers of a `value` task."""
     if kind == "value":
-        return table.labels
+        return tuple(number.name for number in numbers.of(table.labels))
     return tuple(listing(table, min_positive).filter("listed")["label"].unique(maintain_order=True).to_list())
+
+
+def _columns(table: Table, kind: Kind, labels: Sequence[str]) -> list[str]:
+    """Labels of the table that some labels, or numbers, are made of."""
+    if kind == "value":
+        return [column for number in numbers.of(table.labels) if number.name in labels for column in number.columns]
+    return [label for label in labels if label in table.labels]
 
 
 def _two_classes(table: Table, asked: Asked) -> list[bool]:
@@ -207,7 +221,7 @@ def _counts_and_df(
     table: Table, kind: Kind, label: str, metric: str, labels: list[str], figure_KSC: np.ndarray
 ) -> tuple[Counts, float]:
     """What a figure rests on: counts, and the degrees of freedom of its variance over subjects."""
-    counts = count(table, [one for one in labels if one in table.labels] or table.labels)
+    counts = count(table, _columns(table, kind, labels) or table.labels)
     if label == "macro":  # only as certain as its rarest and most variable labels
         m_K = np.array([count(table, [one]).m for one in labels])
         return counts, macro_df(figure_KSC[:, :, 1:].mean(axis=1), m_K) if labels else float("nan")

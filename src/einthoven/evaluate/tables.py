@@ -17,8 +17,9 @@ import polars as pl
 from einthoven.core import fingerprint
 from einthoven.core.errors import TaskError
 from einthoven.core.output import replaced_file
-from einthoven.evaluate import scores
+from einthoven.evaluate import numbers, scores
 from einthoven.evaluate.cells import COLUMNS, read
+from einthoven.evaluate.figures import ERRORS
 from einthoven.evaluate.run import GROUPS
 from einthoven.evaluate.tasks import Kind
 
@@ -50,12 +51,20 @@ def write(folder: Path, command: str, resamples: int = 1000) -> pl.DataFrame:
         for arm, table in predictions.items():
             found = scores.score(table, task_name=key[0], kind=kind, resamples=resamples)
             said = {"arm": arm} | {name: cells[group[arm][0]][name] for name in ("role", "features")}
-            tables.append(
-                found.with_columns(*_columns(key), *(pl.lit(word).alias(name) for name, word in said.items()))
-            )
+            units = cells[group[arm][0]].get("facts", {}).get("units", {})
+            tables.append(found.with_columns(
+                *_columns(key), *(pl.lit(word).alias(name) for name, word in said.items()), _unit(units)
+            ))  # fmt: skip
         tested = [arm for arm in group if cells[group[arm][0]]["role"] == "arm"]
-        for a, b in _pairs(tested, list(group)):
-            differences.append(_difference(key, kind, a, predictions[a], b, predictions[b], resamples))
+        for metric, label in _main(kind, next(iter(predictions.values()))):
+            for a, b in _pairs(tested, list(group)):
+                found = scores.compare(
+                    predictions[a], predictions[b], task_name=key[0], kind=kind, metric=metric, label=label,
+                    resamples=resamples,
+                )  # fmt: skip
+                task, splits, probe, labelled = key
+                said = {"splits": splits, "probe": probe, "labelled": labelled, "arm_a": a, "arm_b": b}
+                differences.append(found | said | {"task": task})
     scored = pl.concat(tables, how="diagonal_relaxed")
     with replaced_file(folder / "scores.parquet") as scratch:
         scored.write_parquet(scratch)
@@ -90,17 +99,20 @@ def _pairs(tested: list[str], everything: list[str]) -> list[tuple[str, str]]:
     return [*itertools.product(tested, references), *itertools.combinations(tested, 2)]
 
 
-def _difference(
-    key: Key, kind: Kind, a: str, table_a: pl.DataFrame, b: str, table_b: pl.DataFrame, resamples: int
-) -> dict[str, Any]:  # fmt: skip
-    metric = "mae" if kind == "value" else "auroc"
-    label = table_a["label"][0] if kind == "value" else "macro"
-    found = scores.compare(
-        table_a, table_b, task_name=key[0], kind=kind, metric=metric, label=label, resamples=resamples
-    )
-    task, splits, probe, labelled = key
-    said = {"splits": splits, "probe": probe, "labelled": labelled, "arm_a": a, "arm_b": b}
-    return found | said | {"task": task}
+def _main(kind: Kind, table: pl.DataFrame) -> list[tuple[str, str]]:
+    """Metric and label of the differences: of one number its error, of several, whose units differ, each one's R2."""
+    if kind != "value":
+        return [("auroc", "macro")]
+    found = [number.name for number in numbers.of(table["label"].unique(maintain_order=True).to_list())]
+    return [("mae" if len(found) == 1 else "r2", name) for name in found]
+
+
+def _unit(units: dict[str, str]) -> pl.Expr:
+    """The unit of a figure that has one: an error has that of its number."""
+    if not units:
+        return pl.lit(None, pl.String).alias("unit")
+    of_label = pl.col("label").replace_strict(units, default=None, return_dtype=pl.String)
+    return pl.when(pl.col("metric").is_in(ERRORS)).then(of_label).alias("unit")
 
 
 def _write_json(place: Path, value: Any) -> None:

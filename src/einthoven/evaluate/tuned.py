@@ -26,19 +26,19 @@ BATCH = 64
 def trainable(task: Task) -> bool:
     """Whether a network can be trained on a task: one value or a whole label set, likelihoods as they are."""
     bare = task.name.rpartition("/")[2]
-    return task.kind == "value" or not ("@" in bare or ":" in bare)
+    return bare.startswith("value:") if task.kind == "value" else not ("@" in bare or ":" in bare)
 
 
 def target(task: Task) -> str:
     """The fact that the supervised objective learns for a task."""
     bare = task.name.rpartition("/")[2]
-    if task.kind == "value":
-        return bare  # `value:NAME` is the fact's own name
     if not trainable(task):
         raise TaskError(
-            task.name, "a network is trained on whole label sets only", expected="SET", fix="use --probe linear",
-            reason="task",
+            task.name, "a network is trained on whole label sets or one value only", expected="SET or value:NAME",
+            fix="use --probe linear", reason="task",
         )  # fmt: skip
+    if task.kind == "value":
+        return bare  # `value:NAME` is the fact's own name
     return f"labels:{'scp' if bare == 'all' else bare}"
 
 

@@ -6,7 +6,7 @@ The numbers are those of the HTML page, from the same `Results`.
 from __future__ import annotations
 
 from einthoven.report.results import Results, Row, Setting
-from einthoven.report.tables import Index, headlines, labels_said, number, way
+from einthoven.report.tables import Index, errors, headlines, labels_said, number, numbers, way
 
 NOTE = (
     "Points with 95 % intervals by subject, not adjusted for multiplicity; with three or more runs the interval holds "
@@ -24,7 +24,8 @@ def build(results: Results) -> str:
     """The whole text."""
     blocks = ["# Results", NOTE]
     for setting in results.settings:
-        blocks += [_heading(results, setting), _table(results, setting), _differences(results, setting)]
+        blocks += [_heading(results, setting), _table(results, setting), _errors(results, setting)]
+        blocks += [_differences(results, setting)]
     blocks += ["## Commands", "```console\n" + "\n".join(results.commands) + "\n```"]
     blocks.append("Versions: " + ", ".join(f"{name} {version}" for name, version in results.versions) + ".")
     return "\n\n".join(block for block in blocks if block) + "\n"
@@ -48,6 +49,27 @@ def _table(results: Results, setting: Setting) -> str:
         runs = next((row["n_runs"] for row in rows if row), 0)
         cells = [_figure(row) for row in rows]
         lines.append(f"| {arm} | " + " | ".join(cells) + f" | {runs} | {_rank(results, setting, arm)} |")
+    if names := numbers(index):
+        counted = {name: next(row for (_, label, _), row in index.items() if label == name) for name in names}
+        for what, key in (("recordings", "n_records"), ("subjects", "n_subjects")):
+            counts = " | ".join(str(counted[column.label][key]) for column in columns)
+            lines.append(f"| test {what} | {counts} | | |")
+    return "\n".join(lines)
+
+
+def _errors(results: Results, setting: Setting) -> str:
+    """Mean absolute errors beside the R2 of several numbers."""
+    index = results.rows(setting)
+    columns = errors(index)
+    if len(columns) < 2:
+        return ""
+    lines = [
+        "| mean absolute error | " + " | ".join(column.heading for column in columns) + " |",
+        "| --- |" + " --- |" * len(columns),
+    ]
+    for arm in results.arms(setting):
+        cells = [_figure(index.get((arm, column.label, column.metric))) for column in columns]
+        lines.append(f"| {arm} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -63,17 +85,26 @@ def _differences(results: Results, setting: Setting) -> str:
     rows = results.differences_of(setting)
     if not rows:
         return ""
+    headings = {column.label: column.heading for column in headlines(results.rows(setting))}
+    several = len(headings) > 1 and rows[0]["label"] != "macro"
     lines = [
-        "| difference | value | p | p, Holm | smallest detectable | runs |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| difference |" + " of |" * several + " value | p | p, Holm | smallest detectable | runs |",
+        "| --- |" + " --- |" * several + " --- | --- | --- | --- | --- |",
     ]
     for row in rows:
         point, low, high = (number(row[key], sign=True) for key in ("difference", "low", "high"))
-        p, adjusted = ("–" if row[key] is None else f"{row[key]:.2g}" for key in ("p", "p_holm"))
+        p, adjusted = (_p(row[key]) for key in ("p", "p_holm"))
         marks = sorted({sign for word, sign in MARKS.items() if any(word in flag for flag in row["flags"])})
         cells = (f"{point} [{low}, {high}]", p, adjusted, number(row["sdd"]), f"{row['n_runs']}{''.join(marks)}")
-        lines.append(f"| {row['arm_a']} - {row['arm_b']} | {' | '.join(cells)} |")
+        of = f" {headings[row['label']]} |" if several else ""
+        lines.append(f"| {row['arm_a']} - {row['arm_b']} |{of} {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _p(p: float | None) -> str:
+    if p is None:
+        return "–"
+    return f"{p:.2g}" if p > 0 else "< 1e-300"  # too small for a float, never none
 
 
 def _figure(row: Row | None) -> str:

@@ -73,14 +73,27 @@ def _task(results: Results, task: str, colours: dict[str, str]) -> list[Html]:
 def _setting(results: Results, setting: Setting, colours: dict[str, str]) -> list[Html]:
     index, roles = results.rows(setting), results.roles()
     parts = [tag("h4", _sentence(tables.labels_said(setting)))]
-    parts += [tables.forest(results, setting, column, colours) for column in tables.headlines(index)]
+    columns, several = tables.headlines(index), len(tables.numbers(index)) > 1
+    if several:
+        parts.append(tables.each_number(results, setting, columns))
+        parts.append(tag("p", "Mean absolute error of the same predictions, in the unit of each number:"))
+        parts.append(tables.each_number(results, setting, tables.errors(index)))
+    else:
+        parts += [tables.forest(results, setting, column, colours) for column in columns]
     same = dict.fromkeys(cell["arm"] for cell in results.cells_of(setting) if account.overlaps(cell))
     if same:
         said = f"{_sentence(account.OVERLAP)}: {', '.join(same)} saw other subjects of the test data's family."
         parts.append(tag("p", said, class_="note"))
-    if (differences := tables.differences(results, setting, colours)) is not None:
-        parts.append(_folded("Paired differences", differences))
-    parts.append(_folded("Further figures, arm by arm", tables.means(results, setting)))
+    for column in columns:
+        differences = tables.differences(results, setting, column, colours)
+        of = f": {column.heading}" if several else ""
+        if several:
+            parts.append(_folded(f"Arms on one axis{of}", tables.forest(results, setting, column, colours)))
+        if differences is not None:
+            parts.append(_folded(f"Paired differences{of}", differences))
+    for name in tables.numbers(index) if several else [None]:
+        of = f": {name}" if name else ""
+        parts.append(_folded(f"Further figures, arm by arm{of}", tables.means(results, setting, name)))
     if tables.label_names(index):
         parts.append(_folded("Every label, every arm", tables.labels(results, setting)))
         parts += [

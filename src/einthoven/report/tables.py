@@ -12,7 +12,7 @@ from einthoven.report.markup import Html, join, tag
 from einthoven.report.results import Results, Row, Setting
 
 ANY = "*"
-"""Stands for the one label of a task that predicts a number."""
+"""Stands for the label of a task that predicts a number."""
 
 
 class Column(NamedTuple):
@@ -93,7 +93,9 @@ def labels_said(setting: Setting) -> str:
 
 
 def headlines(index: Index) -> list[Column]:
-    """The main figures of a setting; the label of a predicted number is put in."""
+    """The main figures of a setting; the label of a predicted number is put in. Several numbers have R2 each."""
+    if len(names := numbers(index)) > 1:
+        return [Column(_learnt(index, name), name, "r2") for name in names]
     found = []
     for column in HEADLINES:
         label = next(
@@ -180,9 +182,11 @@ def forest(results: Results, setting: Setting, column: Column, colours: dict[str
     return _wide(tag("thead", head), tag("tbody", body), tag("tfoot", foot), class_="forest")
 
 
-def differences(results: Results, setting: Setting, colours: dict[str, str]) -> Html | None:
+def differences(results: Results, setting: Setting, column: Column, colours: dict[str, str]) -> Html | None:
     """Paired differences of a setting: what the intervals of two arms by themselves cannot show."""
-    rows = results.differences_of(setting)
+    rows = [
+        row for row in results.differences_of(setting) if (row["label"], row["metric"]) == (column.label, column.metric)
+    ]
     if not rows:
         return None
     index = results.rows(setting)
@@ -200,17 +204,43 @@ def differences(results: Results, setting: Setting, colours: dict[str, str]) -> 
             for row in rows
             if row["arm_a"] == arm
         ]  # fmt: skip
-    of = next((c.heading for c in HEADLINES if c.metric == rows[0]["metric"]), rows[0]["metric"])
-    names = (f"difference of {of}", "p, unadjusted", "p, Holm", "smallest detectable", "runs")
+    names = (f"difference of {column.heading}", "p, unadjusted", "p, Holm", "smallest detectable", "runs")
     head = tag("tr", tag("td"), tag("td"), [tag("th", name, scope="col") for name in names])
     foot = tag("tr", tag("td"), tag("td", curves.axis_row(axis), class_="drawing"), [tag("td") for _ in names])
     return _wide(tag("thead", head), tag("tbody", body), tag("tfoot", foot), class_="forest")
 
 
-def means(results: Results, setting: Setting) -> Html:
-    """Further figures of a setting, arm by arm."""
+def means(results: Results, setting: Setting, name: str | None = None) -> Html:
+    """Further figures of a setting, arm by arm; of the number `name` where it has several."""
     index = results.rows(setting)
+    if name is not None:
+        index = {key: row for key, row in index.items() if key[1] == name}
     return _matrix(results.arms(setting), "arm", MEANS, lambda arm, column: _find(index, arm, column))
+
+
+def each_number(results: Results, setting: Setting, columns: Sequence[Column]) -> Html:
+    """Several numbers side by side: a row an arm, a column a number, and how many were tested."""
+    index = results.rows(setting)
+    counts = [
+        tag("tr", tag("th", heading, scope="row"), [tag("td", _count(index, column, name)) for column in columns])
+        for heading, name in (("test recordings", "n_records"), ("test subjects", "n_subjects"))
+    ]
+    of_arm = lambda arm, column: index.get((arm, column.label, column.metric))  # noqa: E731
+    return _matrix(results.arms(setting), "arm", columns, of_arm, counts)
+
+
+def numbers(index: Index) -> list[str]:
+    """The numbers that a setting predicts, in order."""
+    return list(dict.fromkeys(label for _, label, metric in index if metric == "mae"))
+
+
+def errors(index: Index) -> list[Column]:
+    """The mean absolute error of each number, in its unit."""
+    units = {label: row.get("unit") for (_, label, metric), row in index.items() if metric == "mae"}
+    return [
+        Column(name if units[name] in (None, "", "1") else f"{name}, {units[name]}", name, "mae")
+        for name in numbers(index)
+    ]
 
 
 def labels(results: Results, setting: Setting) -> Html:
@@ -265,7 +295,13 @@ def constant(row: Row) -> bool:
     return row["value"] is not None and row["low"] == row["value"] == row["high"]
 
 
-def _matrix(names: Sequence[str], what: str, columns: Sequence[Column], row: Any) -> Html:
+def _learnt(index: Index, name: str) -> str:
+    """`R² of pr`, `R² of log1p(rmssd)`."""
+    learnt_as = next(row.get("learnt_as") for (_, label, _), row in index.items() if label == name)
+    return f"R² of {learnt_as or name}"
+
+
+def _matrix(names: Sequence[str], what: str, columns: Sequence[Column], row: Any, foot: Sequence[Html] = ()) -> Html:
     found = [(column, [row(name, column) for name in names]) for column in columns]
     found = [(column, cells) for column, cells in found if any(cells)]
     head = [tag("th", what, scope="col"), *(tag("th", column.heading, scope="col") for column, _ in found)]
@@ -273,7 +309,7 @@ def _matrix(names: Sequence[str], what: str, columns: Sequence[Column], row: Any
         tag("tr", tag("th", name, scope="row"), [tag("td", figure(cells[i], column.digits)) for column, cells in found])
         for i, name in enumerate(names)
     ]
-    return _wide(tag("thead", tag("tr", head)), tag("tbody", body))
+    return _wide(tag("thead", tag("tr", head)), tag("tbody", body), *([tag("tfoot", foot)] if foot else []))
 
 
 def _wide(*parts: Html, class_: str | None = None) -> Html:
