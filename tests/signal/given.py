@@ -7,6 +7,7 @@ import numpy as np
 from einthoven.core.facts import WAVE_COLUMNS
 from einthoven.core.record import Record
 from einthoven.signal.marks import Beats, Delineation
+from einthoven.simulate import record as simulated
 
 
 def truth(record: Record) -> Delineation:
@@ -26,6 +27,23 @@ def truth(record: Record) -> Delineation:
 def told(record: Record) -> dict[str, float]:
     """The values that `simulate` says."""
     return {f.name.removeprefix("truth."): f.value for f in record.facts if f.kind == "value" and "truth." in f.name}
+
+
+def tachycardia(bpm: float, *, wide: float = 1.0, seconds: float = 10.0, jitter: float = 0.004) -> np.ndarray:
+    """(12, T) at 500 Hz: the QRS complexes of a simulated recording at another rate, without P and T waves."""
+    ecg, rng = simulated("sinus", seed=3, noise=0), np.random.default_rng(0)
+    on, _, off = truth(ecg).whole[4, 1].astype(int)
+    piece = ecg.signal[:, on - 6 : off + 6].astype(float)
+    piece = piece - np.linspace(piece[:, 0], piece[:, -1], piece.shape[1], axis=1)
+    grid = np.linspace(0, piece.shape[1] - 1, round(wide * piece.shape[1]))
+    piece = np.stack([np.interp(grid, np.arange(piece.shape[1]), row) for row in piece])
+    out = 0.01 * rng.standard_normal((12, round(500 * seconds) + 500))
+    time = 0.1
+    while time < seconds:
+        start = round(500 * time)
+        out[:, start : start + piece.shape[1]] += piece
+        time += 60 / bpm * (1 + jitter * rng.standard_normal())
+    return out[:, : round(500 * seconds)].astype(np.float32)
 
 
 def _points(columns: dict[str, np.ndarray]) -> np.ndarray:

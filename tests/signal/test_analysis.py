@@ -10,6 +10,7 @@ import pytest
 from einthoven.core.record import Record
 from einthoven.signal.analysis import analyse
 from einthoven.simulate import record
+from tests.signal.given import tachycardia
 
 SINUS = record("sinus", seed=3)
 RNG = np.random.default_rng(0)
@@ -240,3 +241,14 @@ def test_stretches_without_beats_are_said():
     found = analyse(at(x))
     assert (found.quality.verdict, len(found.found.beats)) == ("usable", 11)
     assert "stretches without beats" in found.quality.causes
+
+
+@pytest.mark.parametrize("bpm", [160, 200, 240])
+def test_a_fast_regular_rhythm_without_visible_p_is_not_called_fibrillation(bpm):
+    found = analyse(at(tachycardia(bpm)))
+    assert found.measurements["regularity"].value == "regular"
+    assert found.found.no_p == "no_p_wave"
+    assert found.measurements["pr"].reason == "no_p_wave"
+    assert found.measurements["ectopy_share"].value == 0.0
+    assert all("af" not in value.flag for value in found.measurements.values())
+    assert analyse(record("af", seed=2)).found.no_p == "af"

@@ -7,6 +7,7 @@ from einthoven.signal import beats as engine
 from einthoven.signal.beats import find
 from einthoven.signal.filters import bandpass
 from einthoven.simulate import record
+from tests.signal.given import tachycardia
 
 RATE = 500.0
 EDGE = 0.1  # seconds at either end in which a QRS complex is cut and may be found or not
@@ -202,24 +203,6 @@ def test_the_band_is_why_mains_is_harmless(monkeypatch):
     monkeypatch.setattr(engine, "CONTRAST", 0.0)
     noise = np.random.default_rng(0).normal(0, 0.05, (1, 5000)).astype(np.float32)
     assert len(find(noise, RATE)) > 0
-
-
-def tachycardia(bpm: float, *, wide: float = 1.0, seconds: float = 10.0, jitter: float = 0.004) -> np.ndarray:
-    """(12, T) at 500 Hz: the QRS complexes of a simulated recording at another rate, without P and T waves."""
-    ecg, rng = record("sinus", seed=3, noise=0), np.random.default_rng(0)
-    waves = next(fact.columns for fact in ecg.facts if fact.name == "truth.waves.global")
-    on, off = waves["qrs_on"][4], waves["qrs_off"][4]
-    piece = ecg.signal[:, on - 6 : off + 6].astype(float)
-    piece = piece - np.linspace(piece[:, 0], piece[:, -1], piece.shape[1], axis=1)
-    grid = np.linspace(0, piece.shape[1] - 1, round(wide * piece.shape[1]))
-    piece = np.stack([np.interp(grid, np.arange(piece.shape[1]), row) for row in piece])
-    out = 0.01 * rng.standard_normal((12, round(500 * seconds) + 500))
-    time = 0.1
-    while time < seconds:
-        start = round(500 * time)
-        out[:, start : start + piece.shape[1]] += piece
-        time += 60 / bpm * (1 + jitter * rng.standard_normal())
-    return out[:, : round(500 * seconds)].astype(np.float32)
 
 
 @pytest.mark.parametrize("bpm", [180, 220, 240, 255, 270, 290])

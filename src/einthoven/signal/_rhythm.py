@@ -12,6 +12,8 @@ import numpy as np
 PREMATURE, UNLIKE, WIDE_MS = 0.8, 0.8, 120.0
 """A beat is ectopic where its RR is below this share of the running median, or it is unlike the median and wide."""
 _RUNNING = 9
+LEAST_INTERVALS = 4
+"""With fewer nothing is said about the regularity."""
 REGULAR_CV, IRREGULAR_CV, IRREGULAR_ENTROPY = 0.06, 0.10, 0.70
 
 
@@ -49,6 +51,16 @@ def rhythm(
     wide = ectopic & broad & odd
     normal = np.isin(label_K, ("N", "wide")) & ~ectopic
     return Rhythm(rr, ends, normal[ends] & normal[ends - 1], ectopic & ~wide, wide)
+
+
+def intervals(place_K: np.ndarray, broken_K: np.ndarray) -> np.ndarray:
+    """RR intervals (N,) in ms; the arguments are those of `rhythm`."""
+    return 1000 * np.diff(place_K)[~broken_K[1:]]
+
+
+def regular(rr: np.ndarray) -> bool:
+    """Whether the RR intervals vary so little that the rhythm is no fibrillation."""
+    return len(rr) >= LEAST_INTERVALS and float(rr.std(ddof=1)) < REGULAR_CV * float(rr.mean())
 
 
 def _running_median(rr_N: np.ndarray) -> np.ndarray:
@@ -95,7 +107,7 @@ def regularity(found: Rhythm) -> str:
     """
     rr = found.rr
     cv = rr.std(ddof=1) / rr.mean()
-    if cv < REGULAR_CV:
+    if regular(rr):
         return "regular"
     _, counts = np.unique(np.floor(rr / (np.median(rr) / 12)), return_counts=True)
     share = counts / counts.sum()

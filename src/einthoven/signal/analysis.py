@@ -19,6 +19,7 @@ from einthoven.signal import beats as rhythm
 from einthoven.signal import quality, reversal, waves
 from einthoven.signal._pacing import More, more_of
 from einthoven.signal._perbeat import PerBeat, per_beat
+from einthoven.signal._rhythm import intervals, regular
 from einthoven.signal.gaps import mended
 from einthoven.signal.marks import Beats, Delineation
 from einthoven.signal.measurements import SLOWEST_HZ, Measurement, summarise
@@ -74,8 +75,17 @@ def analyse(record: Record, *, units: bool = True) -> Analysis:
         spans = list(_spans(record.samples, rate))
         parts = [_part(signal, rate, leads, beats, *span) for span in spans]
         whole = parts[0] if len(parts) == 1 else _joined(parts, spans, rate)
-        found = summarise(whole.table, whole.more, rate, leads, whole.found.no_p, whole.quality, units=units)
-    return Analysis(leads, rate, record.samples, whole.found, whole.quality, found, whole.reversal)
+        marks = replace(whole.found, no_p=_why_no_p(whole))
+        found = summarise(whole.table, whole.more, rate, leads, marks.no_p, whole.quality, units=units)
+    return Analysis(leads, rate, record.samples, marks, whole.quality, found, whole.reversal)
+
+
+def _why_no_p(whole: _Part) -> str:
+    """A regular rhythm without P waves is not called fibrillation: P may be hidden in T, or come after QRS."""
+    place = whole.table.place
+    if whole.found.no_p == "af" and regular(intervals(place, whole.quality.broken(place))):
+        return "no_p_wave"
+    return whole.found.no_p
 
 
 def _spans(samples: int, rate: float) -> Iterator[tuple[int, int, int, int]]:

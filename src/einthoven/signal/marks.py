@@ -38,7 +38,8 @@ class Delineation:
             show the wave.
         whole: (K, 3, 3) the same for all leads together; NaN where the beat has no such wave.
         confidence: (K, 3) float64, 0 to 1, of each beat's waves; 0 where absent.
-        no_p: why the recording has no P waves at all (`af`, `paced`, `no_beats`), empty where it may have.
+        no_p: why the recording shows no P waves at all (`af`: fibrillation or flutter; `no_p_wave`: in a regular
+            rhythm; `paced`, `no_beats`), empty where it may.
         engine: name and version of what found them.
         torn: (K, L, 3) which waves of a lead cannot be seen because samples are missing; None where none is.
     """

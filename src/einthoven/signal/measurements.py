@@ -184,7 +184,7 @@ class _Summary:
         for name, of in (("rmssd", _rhythm.rmssd), ("pnn50", _rhythm.pnn50)):
             value, pairs = of(self.rhythm)
             self._put(name, value, pairs, quality, "" if pairs >= LEAST_PAIRS[name] else "too_few_beats")
-        word = _rhythm.regularity(self.rhythm) if len(rr) >= 4 else None
+        word = _rhythm.regularity(self.rhythm) if len(rr) >= _rhythm.LEAST_INTERVALS else None
         self._put("regularity", word, len(rr), quality, "" if word else "too_few_beats")
         narrow, wide = self.rhythm.narrow, self.rhythm.wide
         few = "" if len(self.table) >= 4 else "too_few_beats"
