@@ -30,8 +30,11 @@ NOISE = ["augment.wander=0.3", "augment.mains=0.05", "augment.noise=0.05", "augm
 CONTRAST = [NO_MASKS, MASKS, MASKS + NOISE, [*MASKS, "training.lr=3e-3"]]
 ONE_LEAD = [[word for word in trial if "lead_mask" not in word] for trial in CONTRAST]
 LABELS = [NO_MASKS, MASKS, [*NO_MASKS, "training.lr=3e-4"], [*MASKS, "training.weight_decay=0.1"]]
+PHYSIOLOGY = [NO_MASKS, MASKS, [*MASKS, "objective.form=group"], [*MASKS, "objective.neighbours=1"]]
+REGRESS = ["objective.control=regress", "objective.alpha=0", "objective.beta=0"]
 TRIALS = {
     "simclr-ptbxl": CONTRAST, "simclr-ptbxl-gain": CONTRAST, "simclr-one-lead": ONE_LEAD, "supervised-ptbxl": LABELS,
+    "physioclr-ptbxl": PHYSIOLOGY, "physioclr-ptbxl-regress": [[*REGRESS, *trial] for trial in CONTRAST],
 }  # fmt: skip
 
 
@@ -63,7 +66,8 @@ def main(place: str, out: str, *arms: str) -> None:
         for i, trial in enumerate(TRIALS[arm]):
             run = Path(out, f"{arm}-{i}")
             fixed = [f"data.cohort={place}", f"training.steps={STEPS}", "training.validate_every=100"]
-            pretrain(Path(__file__).parent / f"{arm}.toml", out=run, set=fixed + trial)
+            recipe = arm.removesuffix("-regress")  # the same recipe with its measurements regressed, not contrasted
+            pretrain(Path(__file__).parent / f"{recipe}.toml", out=run, set=fixed + trial)
             print(json.dumps({"arm": arm, "trial": trial, "validation": round(judge(run, cohort), 4)}), flush=True)
 
 

@@ -22,8 +22,12 @@ from einthoven.core.random import number
 from einthoven.data import views as view_maker
 from einthoven.data.augment import Augment
 from einthoven.data.marks import Marks
+from einthoven.data.moments import Peaks
 from einthoven.data.prefetch import ahead
-from einthoven.data.sampler import Sampler
+from einthoven.data.sampler import Companions, Sampler
+from einthoven.data.segments import NAMES as SEGMENTS
+from einthoven.data.segments import Segments
+from einthoven.data.shuffle import Shuffle
 from einthoven.data.targets import fact_arrays
 from einthoven.signal import gaps, processing
 
@@ -40,7 +44,11 @@ class Loader:
         views: names of the views that each batch carries, see `data.views`.
         augment: how views are disturbed. An objective that asks for no view gets `signal` itself disturbed; with views,
             `signal` is the plain window.
-        facts: needs such as `labels:superclass`, see `data.targets`.
+        shuffle: how the view `shuffled` is made.
+        facts: needs such as `labels:superclass`, see `data.targets`; `peaks:NAME` are of the anchor where there is one.
+        worn: by recording, whose facts it wears instead of its own (a control); None for its own.
+        companions: by recording, those that may be drawn with it, (recordings, C), -1 for none (`data.sampler`).
+        together: how many of them a drawn recording brings along.
         device: where the tensors live; everything after reading happens there.
         prefetch: how many batches a thread makes ahead; 0 for none.
         rank, processes: this process takes every `processes`-th window of a batch.
@@ -59,7 +67,11 @@ class Loader:
         seed: int = 0,
         views: Sequence[str] = (),
         augment: Augment | None = None,
+        shuffle: Shuffle | None = None,
         facts: Sequence[str] = (),
+        worn: np.ndarray | None = None,
+        companions: np.ndarray | None = None,
+        together: int = 0,
         device: str = "cpu",
         prefetch: int = 2,
         rank: int = 0,
@@ -72,8 +84,14 @@ class Loader:
         self._subject = cohort.index["subject_id"].to_numpy()
         self._rate = cohort.index["rate"].to_numpy()
         self._marks = {need: Marks(cohort, need.partition(":")[2]) for need in facts if need.startswith("waves:")}
-        of_rows = [need for need in facts if need not in self._marks]
-        self._facts = {name: torch.from_numpy(array) for name, array in fact_arrays(cohort, of_rows).items()}
+        self._peaks = {need: Peaks(cohort, need.partition(":")[2]) for need in facts if need.startswith("peaks:")}
+        of_rows = [need for need in facts if need not in self._marks and need not in self._peaks]
+        arrays = fact_arrays(cohort, of_rows)
+        self._facts = {name: torch.from_numpy(a if worn is None else a[worn]) for name, a in arrays.items()}
+        self._companions, self._together = companions, together
+        parts = [name for name in self.views if name in SEGMENTS]
+        crop = augment.crop_seconds if augment else 0.0
+        self._segments = Segments(cohort, parts, crop, shuffle or Shuffle()) if parts else None
         self._place()
 
     def _place(self) -> None:
@@ -95,7 +113,9 @@ class Loader:
     @cached_property
     def sampler(self) -> Sampler:
         """Who is drawn. Made on the first draw, since a loader that only goes through all windows draws nobody."""
-        return Sampler(self._subject[self._row], self._group, batch=self.size, seed=self.seed)
+        near = self._companions
+        companions = None if near is None else Companions(self._row, near, self._together)
+        return Sampler(self._subject[self._row], self._group, batch=self.size, seed=self.seed, companions=companions)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -106,11 +126,18 @@ class Loader:
         """The training batch of a step; the same step gives the same bits, whatever was asked before."""
         index = self.sampler.window_indices(step)[self.rank :: self.processes]
         signal, valid = self._condition(index)
-        seed, rate = number(self.seed, self.rank, "augment"), self.layout.rate
-        views = view_maker.make(self.views, signal, valid, self.layout, self.augment, seed, step)
+        seed, layout = number(self.seed, self.rank, "augment"), self.layout
+        plain = [name for name in self.views if name not in SEGMENTS]
+        views = view_maker.make(plain, signal, valid, layout, self.augment, seed, step)
         if self.augment is not None and not self.views:
-            signal, valid = self.augment(signal, valid, rate, seed, step, "signal", self.layout.leads)
-        return self._batch(index, signal, valid, views)
+            signal, valid = self.augment(signal, valid, layout.rate, seed, step, "signal", layout.leads)
+        if self._segments is None:
+            return self._batch(index, signal, valid, views)
+        rows, start_B = self._row[index], self._start[index] / self._rate[self._row[index]]
+        parts, first_B, length, fate_B = self._segments.cut(signal, valid, rows, start_B, layout.rate, seed, step)
+        views |= view_maker.of_segments(parts, layout, self.augment, seed, step)
+        facts = {"shuffled": torch.from_numpy(fate_B).to(self.device)} if "shuffled" in parts else {}
+        return self._batch(index, signal, valid, views, first_B, length, facts)
 
     def iterate(self, first_step: int, last_step: int) -> Iterator[Batch]:
         """The batches of `first_step` up to but without `last_step`, made ahead by a thread."""
@@ -128,15 +155,26 @@ class Loader:
             chunks += [index[i : i + size] for i in range(0, len(index), size)]
         return ahead(lambda index: self._batch(index, *self._condition(index), {}), chunks, self.prefetch)
 
-    def _batch(self, index: np.ndarray, signal: Tensor, valid: Tensor, views: dict) -> Batch:
+    def _batch(
+        self, index: np.ndarray, signal: Tensor, valid: Tensor, views: dict, first: np.ndarray | int = 0,
+        length: int = 0, facts: dict[str, Tensor] | None = None,
+    ) -> Batch:  # fmt: skip
         rows = torch.from_numpy(self._row[index])
+        start_B = self._start[index] / self._rate[self._row[index]] + first / self.layout.rate
+        peaks = {
+            need: torch.from_numpy(found.of(self._row[index], start_B, length or signal.shape[-1], self.layout.rate))
+            for need, found in self._peaks.items()
+        }
         return Batch(
             signal=processing.scale(signal, valid, self.layout),
             valid=valid,
             rate=self.layout.rate,
             row=rows.to(self.device),
             subject=torch.from_numpy(self._subject[self._row[index]]).to(self.device),
-            facts={name: fact[rows].to(self.device) for name, fact in self._facts.items()} | self._cut(index),
+            facts={name: fact[rows].to(self.device) for name, fact in self._facts.items()}
+            | {name: fact.to(self.device) for name, fact in peaks.items()}
+            | self._cut(index)
+            | (facts or {}),
             views=views,
         )
 

@@ -2,15 +2,54 @@
 
 A person is in a batch at most once, because two windows of one heart are no negatives of each other. In an epoch each
 person comes once with a window drawn afresh from all of theirs, in batches of one group (windows that can be stacked:
-same length, leads and rate). Shuffling windows instead would put persons with many recordings in front.
+same length, leads and rate). Shuffling windows instead would put persons with many recordings in front. Companions are
+recordings that shall stand beside a drawn one, such as those of like physiology: each drawn person brings some along.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from einthoven.core.errors import RecipeError
 from einthoven.core.random import generator
+
+
+@dataclass(frozen=True, eq=False)
+class Companions:
+    """Who may stand beside whom.
+
+    row_of_window: the recording of each window, int64 (windows,). near: by recording, those that may stand beside it,
+    int64 (recordings, C), -1 for none. together: how many of them a drawn person brings; they take the places of the
+    last persons of the batch.
+    """
+
+    row_of_window: np.ndarray
+    near: np.ndarray
+    together: int
+
+    @cached_property
+    def windows(self) -> np.ndarray:
+        """Windows, recording by recording."""
+        return np.argsort(self.row_of_window, kind="stable")
+
+    @cached_property
+    def places(self) -> tuple[np.ndarray, np.ndarray]:
+        """Each recording's first place in `windows` and its number of windows."""
+        count_R = np.bincount(self.row_of_window, minlength=len(self.near))
+        return np.cumsum(count_R) - count_R, count_R
+
+    def of(self, window: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+        """Windows of companions of these, each drawn among those that there are."""
+        near_SC = self.near[self.row_of_window[window]]
+        key_SC = np.where(near_SC >= 0, draw.random(near_SC.shape), 2.0)
+        near_SC = np.take_along_axis(near_SC, np.argsort(key_SC, axis=1), axis=1)[:, : self.together]
+        first_R, count_R = self.places
+        rows = near_SC[near_SC >= 0]
+        rows = rows[count_R[rows] > 0]
+        return self.windows[first_R[rows] + (draw.random(len(rows)) * count_R[rows]).astype(np.int64)]
 
 
 class Sampler:
@@ -23,9 +62,10 @@ class Sampler:
         seed: another seed, another order.
         drop_last: leave out the persons of a group that fill no batch in this epoch; they are others each epoch. Else
             the last batch of a group is smaller.
+        companions: who stands beside whom; None for nobody.
 
     Attributes:
-        steps_per_epoch: batches in which each person comes once.
+        steps_per_epoch: batches in which each person comes once (without companions).
         never: how many windows no batch ever holds, since their group has fewer persons than a batch.
 
     Raises:
@@ -40,8 +80,10 @@ class Sampler:
         batch: int,
         seed: int,
         drop_last: bool = True,
+        companions: Companions | None = None,
     ) -> None:
         self.batch, self.seed = batch, seed
+        self._subject, self._group, self._companions = subject_of_window, group_of_window, companions
         # windows sorted by (group, subject): one run of `_order` is one person within one group
         self._order = np.lexsort((np.arange(len(subject_of_window)), subject_of_window, group_of_window))
         subject, group = subject_of_window[self._order], group_of_window[self._order]
@@ -71,7 +113,17 @@ class Sampler:
         epoch, slot = divmod(step, self.steps_per_epoch)
         order, persons, chosen = self._plan(epoch)
         group, place = self._slots[order[slot]]
-        return chosen[persons[group][place * self.batch : (place + 1) * self.batch]]
+        drawn = chosen[persons[group][place * self.batch : (place + 1) * self.batch]]
+        return drawn if self._companions is None else self._accompanied(self._companions, drawn, step)
+
+    def _accompanied(self, companions: Companions, drawn: np.ndarray, step: int) -> np.ndarray:
+        """The first windows of a batch, their companions, and the rest of the batch as far as there are places."""
+        leaders = drawn[: max(len(drawn) // (1 + companions.together), 1)]
+        beside = companions.of(leaders, generator(self.seed, step, "companions"))
+        beside = beside[self._group[beside] == self._group[drawn[0]]]
+        whole = np.concatenate([leaders, beside, drawn[len(leaders) :]])
+        once = np.sort(np.unique(self._subject[whole], return_index=True)[1])  # a person stands in a batch only once
+        return whole[once][: len(drawn)]
 
     def _plan(self, epoch: int) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
         """Order of batches, of persons by group, and each person's window. Kept for the epoch: it is O(persons)."""

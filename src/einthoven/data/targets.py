@@ -1,8 +1,8 @@
 """Facts of a cohort as arrays, one row a recording, so that a batch takes its facts by row number.
 
 A need is `kind:name`: `labels:superclass` (rows, K), `value:age` (rows,), `category:sex` (rows,). Unknown is NaN, or -1
-in a category, never 0. Marks (`waves:reference.waves`) are of windows and not of rows: `data.marks` cuts them; here a
-recording only counts its own.
+in a category, never 0. Marks (`waves:reference.waves`) and peaks (`peaks:physiology.waves.global`) are of windows and
+not of rows: `data.marks` and `data.moments` cut them; here a recording only counts its own.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from einthoven.cohort.derive import PHYSIOLOGY
 from einthoven.cohort.store import Cohort
 from einthoven.core.errors import CohortError, nearest
 from einthoven.data.marks import Marks
 
-KINDS = ("labels", "value", "category", "waves")
+KINDS = ("labels", "value", "category", "waves", "peaks")
 """Kinds of facts that are numbers, or become numbers."""
 
 
@@ -37,8 +38,8 @@ def _array(cohort: Cohort, kind: str, name: str) -> np.ndarray:
     if kind == "labels":
         return cohort.labels(name)[1]
     if kind == "value":
-        return cohort.values(name).astype(np.float32)
-    if kind == "waves":
+        return _values(cohort, name)
+    if kind in ("waves", "peaks"):
         return Marks(cohort, name).marked()
     said = cohort.categories(name)
     words = sorted({word for word in said if word is not None})
@@ -46,11 +47,23 @@ def _array(cohort: Cohort, kind: str, name: str) -> np.ndarray:
     return np.array([place.get(word, -1) for word in said], np.int64)
 
 
+def _values(cohort: Cohort, name: str) -> np.ndarray:
+    if name.startswith(f"{PHYSIOLOGY}.") and name not in cohort.names("value"):
+        if PHYSIOLOGY not in cohort.card.get("derived", {}):
+            raise CohortError(
+                cohort.path, "has no measurements", got="none derived",
+                fix=f"einthoven derive {PHYSIOLOGY} {cohort.path}", reason="fact",
+            )  # fmt: skip
+        return np.full(len(cohort), np.nan, np.float32)
+    return cohort.values(name).astype(np.float32)
+
+
 def _split(need: str) -> tuple[str, str]:
     kind, colon, name = need.partition(":")
     if kind not in KINDS or not colon or not name:
         raise CohortError(
-            "facts", f"cannot take '{need}'", expected="labels:NAME, value:NAME, category:NAME or waves:NAME",
-            fix=nearest(kind, KINDS), reason="fact",
+            "facts", f"cannot take '{need}'",
+            expected="labels:NAME, value:NAME, category:NAME, waves:NAME or peaks:NAME", fix=nearest(kind, KINDS),
+            reason="fact",
         )  # fmt: skip
     return kind, name

@@ -1,22 +1,24 @@
 """Views: renderings of a batch's windows that an objective asks for by name.
 
-`a` and `b` are two independent augmentations of the same window; each name is a random stream of its own, so asking for
-one more view changes none of the others.
+`a` and `b` are two independent augmentations of the same window; `anchor`, `adjacent` and `shuffled` are augmentations
+of stretches of it, and `clean` is the anchor undisturbed (`data.segments`). Each name is a random stream of its own, so
+asking for one more view changes none of the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
 from einthoven.core.batch import View
 from einthoven.core.errors import RecipeError, nearest
 from einthoven.core.layout import Layout
+from einthoven.data import segments
 from einthoven.data.augment import Augment
 from einthoven.signal import processing
 
-NAMES = ("a", "b")
+NAMES = ("a", "b", *segments.NAMES)
 
 
 def check(names: Sequence[str]) -> tuple[str, ...]:
@@ -36,3 +38,14 @@ def make(
     else:
         rendered = augment.views(signal, valid, layout.rate, seed, step, names, layout.leads)
     return {name: View(processing.scale(seen, there, layout), there) for name, (seen, there) in zip(names, rendered)}
+
+
+def of_segments(
+    parts: Mapping[str, tuple[Tensor, Tensor]], layout: Layout, augment: Augment | None, seed: int, step: int
+) -> dict[str, View]:
+    """The views of stretches in millivolts: each disturbed by itself, but for `clean`."""
+    found = {}
+    for name, (signal, valid) in parts.items():
+        plain = name == "clean"
+        found |= make((name,), signal, valid, layout, None if plain else augment, seed, step)
+    return found

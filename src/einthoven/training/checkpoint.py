@@ -1,9 +1,9 @@
 """Checkpoint: an encoder with all that it takes to use it, in a folder, proving itself at every load.
 
-`config.json` is the card, `model.safetensors` the weights (`encoder.*`, `head.*`), `proof.safetensors` one stored input
-and its output, `README.md` a page written from the card (the Hugging Face convention). Weights that are silently not
-loaded are the field's worst failure, so every tensor must be there, none may be left over, and the stored input must
-give the stored output. No pickle is ever read.
+`config.json` is the card, `model.safetensors` the weights (`encoder.*`, `head.*`) and what the objective fitted
+(`objective.*`), `proof.safetensors` one stored input and its output, `README.md` a page written from the card (the
+Hugging Face convention). Weights that are silently not loaded are the field's worst failure, so every tensor must be
+there, none may be left over, and the stored input must give the stored output. No pickle is ever read.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +40,17 @@ TOLERANCE = 1e-4
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """An encoder in evaluation mode, its layout, its card, and perhaps a head."""
+    """An encoder in evaluation mode, its layout, its card, and perhaps a head.
+
+    statistics: what its objective fitted on the training recordings, by name; the card says what they are.
+    """
 
     path: Path
     card: dict[str, Any]
     layout: Layout
     encoder: Any
     head: Head | None
+    statistics: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:
@@ -63,6 +67,11 @@ class Checkpoint:
         return [*self.card.get("earlier", []), *([self.card["data"]] if "data" in self.card else [])]
 
     @property
+    def engines(self) -> dict[str, str]:
+        """By what was derived (`physiology`), the engine whose facts it learnt from."""
+        return {what: engine for stage in self.stages for what, engine in stage.get("engines", {}).items()}
+
+    @property
     def recipe(self) -> dict[str, Any]:
         """The recipe it was trained by; empty for a network from another loop."""
         return self.card.get("recipe", {})
@@ -70,19 +79,22 @@ class Checkpoint:
 
 def save(
     folder: Path, *, encoder: nn.Module, encoder_name: str, encoder_settings: Mapping[str, Any], layout: Layout,
-    head: Head | None = None, card: Mapping[str, Any],
+    head: Head | None = None, statistics: tuple[Mapping[str, Tensor], Mapping[str, Any]] = ({}, {}),
+    card: Mapping[str, Any],
 ) -> Path:  # fmt: skip
     """Write a checkpoint; what stood in `folder` is replaced when the new one is whole.
 
     Args:
         encoder_settings: the constructor's keyword arguments.
+        statistics: what the objective fitted, tensors by name and words for the card.
         card: what else the card shall say (`name`, `recipe`, `data`, ...).
 
     Raises:
         CheckpointError: `folder` holds something else than a checkpoint.
     """
     refuse_other(folder)
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in _tensors(encoder, head).items()}
+    kept, words = statistics
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in _tensors(encoder, head, kept).items()}
     whole = {
         "schema": SCHEMA,
         "model_type": "einthoven",
@@ -90,6 +102,7 @@ def save(
         "layout": layout.to_dict(),
         "encoder": {"name": encoder_name, "settings": dict(encoder_settings)},
         "head": head.describe() if head else None,
+        "statistics": {"shapes": {name: list(t.shape) for name, t in kept.items()}, **words} if kept else None,
         "parameters": sum(parameter.numel() for parameter in encoder.parameters()),
         **card,
     }
@@ -118,11 +131,15 @@ def load(path: str | Path) -> Checkpoint:
     place = _locate(Path(path))
     card = _card(place)
     layout, encoder, head = _empty(card, place)
-    tensors = _load_tensors(place / WEIGHTS, _tensors(encoder, head))
+    kept = _statistics(card, place)
+    tensors = _load_tensors(place / WEIGHTS, _tensors(encoder, head, kept))
     for prefix, part in (("encoder.", encoder), ("head.", head)):
         if part is not None:
             part.load_state_dict({n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
-    checkpoint = Checkpoint(place, card, layout, encoder.eval().requires_grad_(False), head.eval() if head else None)
+    checkpoint = Checkpoint(
+        place, card, layout, encoder.eval().requires_grad_(False), head.eval() if head else None,
+        {name: tensors[f"objective.{name}"] for name in kept},
+    )  # fmt: skip
     _prove(checkpoint)
     return checkpoint
 
@@ -139,10 +156,12 @@ def untrained(like: Checkpoint, seed: int) -> Checkpoint:
 def with_head(checkpoint: Checkpoint, head: Head, folder: Path, **facts: Any) -> Path:
     """Write a checkpoint's encoder with another head; `facts` go into the card."""
     encoder = checkpoint.card["encoder"]
-    kept = {key: value for key, value in checkpoint.card.items() if key not in ("layout", "encoder", "head")}
+    own = ("layout", "encoder", "head", "statistics")
+    kept = {key: value for key, value in checkpoint.card.items() if key not in own}
+    words = {key: value for key, value in (checkpoint.card.get("statistics") or {}).items() if key != "shapes"}
     return save(
         folder, encoder=checkpoint.encoder, encoder_name=encoder["name"], encoder_settings=encoder["settings"],
-        layout=checkpoint.layout, head=head, card=kept | facts,
+        layout=checkpoint.layout, head=head, statistics=(checkpoint.statistics, words), card=kept | facts,
     )  # fmt: skip
 
 
@@ -236,9 +255,21 @@ def _build(entry: Mapping[str, Any], layout: Layout, where: Path) -> Any:
     return cls(len(layout.leads), **settings)
 
 
-def _tensors(encoder: nn.Module, head: Head | None) -> dict[str, Tensor]:
+def _tensors(encoder: nn.Module, head: Head | None, statistics: Mapping[str, Tensor] = {}) -> dict[str, Tensor]:
     found = {f"encoder.{name}": tensor for name, tensor in encoder.state_dict().items()}
-    return found | ({f"head.{name}": tensor for name, tensor in head.state_dict().items()} if head else {})
+    found |= {f"head.{name}": tensor for name, tensor in head.state_dict().items()} if head else {}
+    return found | {f"objective.{name}": tensor for name, tensor in statistics.items()}
+
+
+def _statistics(card: Mapping[str, Any], place: Path) -> dict[str, Tensor]:
+    """Tensors of the shapes that the card names; nothing is allocated before they fit the file."""
+    shapes = (card.get("statistics") or {}).get("shapes", {})
+    try:
+        want = {f"objective.{name}": tuple(map(int, shape)) for name, shape in shapes.items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise CheckpointError(place / CARD, "describes no statistics", got=error, reason="card") from error
+    _compare(want, _shapes(place / WEIGHTS, "objective."), place / WEIGHTS)
+    return {name: torch.zeros(tuple(map(int, shape))) for name, shape in shapes.items()}
 
 
 def _shapes(path: Path, prefix: str = "") -> dict[str, tuple[int, ...]]:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from einthoven.core import random, registry
 from einthoven.core.errors import CheckpointError, Interrupted, RecipeError, TrainingError
+from einthoven.core.layout import Layout
 from einthoven.core.output import writing
 from einthoven.objectives import Objective
 from einthoven.training import checkpoint as checkpoints
@@ -101,10 +102,11 @@ class _Trainer:
         encoder = registry.load("encoders", recipe["encoder"]["name"])(len(layout["leads"]), **encoder_settings)
         objective_settings = {k: v for k, v in recipe["objective"].items() if k != "name"}
         objective = registry.load("objectives", recipe["objective"]["name"])(encoder.width_out, **objective_settings)
+        objective.attach(encoder, Layout(**layout))
         self.material = Material.of(recipe, objective)
         self.loader = self.material.loader(str(runtime.device), runtime.rank, runtime.world)
         self.validates = self.material.validates and self.training["validate_every"] > 0
-        self.earlier = _begin_from(recipe["encoder"].get("weights"), encoder, recipe)
+        self.earlier = _begin_from(recipe["encoder"].get("weights"), encoder, recipe, self.material.engines())
         self.model = _Model(encoder, objective)
         rates = (self.training["lr"], self.training["body_lr"], self.training["weight_decay"])
         self.optimiser = optimisers.adamw(encoder, objective, *rates)
@@ -241,7 +243,8 @@ class _Trainer:
         tensors |= state.optimiser_tensors(self.model, self.optimiser)
         facts = {
             "best": self.best, "stopped": self.stopped, "log_bytes": self.log.size(),
-            "cohort": self.material.cohort.fingerprint, "seconds": self.spent + self.times.seconds(),
+            "cohort": self.material.cohort.fingerprint, "engines": self.material.engines(),
+            "seconds": self.spent + self.times.seconds(),
         }  # fmt: skip
         state.save_step(self.out / "state", self.step, tensors, facts)
 
@@ -262,6 +265,11 @@ class _Trainer:
                 self.material.cohort.path, "is not the cohort that this run began with",
                 expected=facts["cohort"][:12], got=self.material.cohort.fingerprint[:12],
                 fix="choose another run folder", reason="other",
+            )  # fmt: skip
+        if facts["engines"] != self.material.engines():
+            raise RecipeError(
+                self.material.cohort.path, "was measured by another engine than when this run began",
+                expected=facts["engines"], got=self.material.engines(), fix="choose another run folder", reason="other",
             )  # fmt: skip
         model = {name.removeprefix("model/"): t for name, t in tensors.items() if name.startswith("model/")}
         self.model.load_state_dict(model)
@@ -306,15 +314,24 @@ class _Trainer:
         checkpoints.save(
             self.out / name, encoder=self.model.encoder, encoder_name=encoder["name"],
             encoder_settings={k: v for k, v in encoder.items() if k not in ("name", "weights")},
-            layout=self.material.layout, head=self.model.objective.head(), card=card,
+            layout=self.material.layout, head=self.model.objective.head(),
+            statistics=self.model.objective.statistics(), card=card,
         )  # fmt: skip
 
 
-def _begin_from(weights: str | None, encoder: nn.Module, recipe: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _begin_from(
+    weights: str | None, encoder: nn.Module, recipe: Mapping[str, Any], engines: Mapping[str, str]
+) -> list[dict[str, Any]]:
     """Load an encoder's weights from a checkpoint; return what that one was trained on."""
     if weights is None:
         return []
     found = checkpoints.load(weights)
+    for what, engine in found.engines.items():
+        if engines.get(what, engine) != engine:
+            raise CheckpointError(
+                weights, f"learnt from {what} of another engine than the cohort's", expected=engine, got=engines[what],
+                fix=f"einthoven derive {what} with the einthoven that made the checkpoint", reason="engine",
+            )  # fmt: skip
     asked = {k: v for k, v in recipe["encoder"].items() if k != "weights"}
     held = {"name": found.card["encoder"]["name"], **found.card["encoder"]["settings"]}
     for section, want, have in (("encoder", asked, held), ("layout", recipe["layout"], found.layout.to_dict())):

@@ -38,6 +38,8 @@ class Material:
     views: tuple[str, ...]
     train: np.ndarray
     validation: np.ndarray
+    objective: Objective
+    companions: np.ndarray | None
 
     @classmethod
     def of(cls, recipe: Mapping[str, Any], objective: Objective) -> Material:
@@ -56,13 +58,18 @@ class Material:
                 got=f"{len(cohort)} recordings, none with {' or '.join(facts) or 'that part'}", reason="empty",
             )  # fmt: skip
         names = {need: need.partition(":")[2] for need in objective.needs}
+        seen = {need: array[rows["train"]] for need, array in facts.items()}
         objective.prepare(
-            {need: array[rows["train"]] for need, array in facts.items()},
+            seen,
             {need: cohort.label_sets[name] for need, name in names.items() if need.startswith("labels:")},
             {need: _unit(cohort, name) for need, name in names.items() if need.startswith("value:")},
         )
         layout = Layout(**recipe["layout"])
-        return cls(recipe, cohort, layout, objective.needs, objective.views, rows["train"], rows["validation"])
+        companions = _among_all(objective.companions(seen), rows["train"], len(cohort))
+        return cls(
+            recipe, cohort, layout, objective.needs, objective.views, rows["train"], rows["validation"], objective,
+            companions,
+        )  # fmt: skip
 
     def loader(self, device: str, rank: int, processes: int) -> Loader:
         """Training batches; one for every forward pass.
@@ -74,7 +81,9 @@ class Material:
         loader = Loader(
             self.cohort, self.layout, self._windows(self.train), batch=training["batch"],
             seed=self.recipe["seed"], views=self.views, augment=Augment(**self.recipe["augment"]), facts=self.needs,
-            device=device, prefetch=training["prefetch"], rank=rank, processes=processes,
+            shuffle=self.objective.shuffle, worn=self._worn, companions=self.companions,
+            together=self.objective.neighbours, device=device, prefetch=training["prefetch"], rank=rank,
+            processes=processes,
         )  # fmt: skip
         _ = loader.sampler  # made now, so that a batch that cannot be filled is refused before anything is written
         return loader
@@ -98,9 +107,19 @@ class Material:
         return Loader(
             self.cohort, self.layout, self._validation_windows, batch=batch,
             seed=random.number(self.recipe["seed"], 0, "validation") >> 32, views=self.views,
-            augment=Augment(**self.recipe["augment"]), facts=self.needs, device=device,
-            prefetch=self.recipe["training"]["prefetch"],
+            augment=Augment(**self.recipe["augment"]), facts=self.needs, shuffle=self.objective.shuffle,
+            worn=self._worn, device=device, prefetch=self.recipe["training"]["prefetch"],
         )  # fmt: skip
+
+    @cached_property
+    def _worn(self) -> np.ndarray | None:
+        """Whose facts each recording wears, within its own part; None for its own."""
+        if not self.objective.permuted:
+            return None
+        worn = np.arange(len(self.cohort))
+        for part, rows in (("train", self.train), ("validation", self.validation)):
+            worn[rows] = random.generator(self.recipe["seed"], 0, f"worn.{part}").permutation(rows)
+        return worn
 
     @cached_property
     def _validation_windows(self) -> windows.Windows:
@@ -135,6 +154,15 @@ class Material:
             "cohort_fingerprint": self.cohort.fingerprint, "family": self.cohort.card["source"]["family"],
             "split": data["split"], "part": "train", "labelled": data["labelled"], "draw": data["draw"],
             "records": len(self.train), "subjects": _subjects(self.cohort, self.train), "facts": list(self.needs),
+            "engines": self.engines(),
+        }  # fmt: skip
+
+    def engines(self) -> dict[str, str]:
+        """By what was derived and is needed, the engine that made it."""
+        derived = self.cohort.card.get("derived", {})
+        return {
+            what: entry["engine"] for what, entry in sorted(derived.items())
+            if any(need.partition(":")[2].startswith(f"{what}.") for need in self.needs) or self.objective.shuffle
         }  # fmt: skip
 
 
@@ -151,6 +179,15 @@ def _deal(cohort: Cohort, data: Mapping[str, Any], facts: list[np.ndarray]) -> d
         rows["train"] = splits.few(cohort, rows["train"], data["labelled"], data["draw"])
         rows["validation"] = splits.few(cohort, rows["validation"], share, data["draw"])
     return rows
+
+
+def _among_all(companions: np.ndarray | None, rows: np.ndarray, count: int) -> np.ndarray | None:
+    """Companions by recording of the cohort instead of by place among `rows`."""
+    if companions is None:
+        return None
+    out = np.full((count, companions.shape[1]), -1, np.int64)
+    out[rows] = np.where(companions >= 0, rows[companions], -1)
+    return out
 
 
 def _subjects(cohort: Cohort, rows: np.ndarray) -> int:
