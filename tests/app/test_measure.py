@@ -62,6 +62,22 @@ def test_a_file_is_told_to_people_with_what_is_missing(file):
     assert "quality good" in text
 
 
+def test_what_was_written_of_one_file_is_told(file, tmp_path):
+    place = tmp_path / "one.csv"
+    assert str(einthoven.measure(file, out=place)).endswith(f"\nwritten: {place}")
+    assert "written: " not in str(einthoven.measure(file))
+
+
+def test_what_is_withheld_is_told_in_whole_sentences(tmp_path):
+    x = SINUS.signal.copy()
+    x[[0, 4, 5]] = np.random.default_rng(0).normal(0, 0.5, (3, 5000))
+    load("formats", "wfdb")().write(Record("x", SINUS.leads, x, 500), tmp_path / "x.hea")
+    assert "not measured, the signal is too noisy, or too much of it is missing: " in str(
+        einthoven.measure(tmp_path / "x.hea")
+    )
+    assert not [words for words in _measured.WHY.values() if words.rsplit(None, 1)[-1] in ("is", "or", "the", "of")]
+
+
 def test_the_line_above_a_drawing_names_a_suspected_swap():
     found = analyse(SINUS)
     assert _measured.brief(found).endswith("· good")

@@ -66,6 +66,7 @@ class Measured:
             seconds = found.samples / found.rate
             head = f"{self.path}: {' '.join(found.leads)}, {seconds:g} s at {found.rate:g} Hz; {_measured.brief(found)}"
             lines = [head, *_measured.lines(found, self.stated or {})]
+            lines += [f"written: {self.out}"] if self.out else []
         else:
             lines = [
                 f"{row['file']}  " + "  ".join(_cell(row, name) for name in ("hr", "pr", "qrs", "qt", "axis_qrs"))
