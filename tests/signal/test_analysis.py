@@ -252,3 +252,29 @@ def test_a_fast_regular_rhythm_without_visible_p_is_not_called_fibrillation(bpm)
     assert found.measurements["ectopy_share"].value == 0.0
     assert all("af" not in value.flag for value in found.measurements.values())
     assert analyse(record("af", seed=2)).found.no_p == "af"
+
+
+@pytest.mark.parametrize("leads", [12, 1])
+@pytest.mark.parametrize("noise", [0.0, 0.005, 0.02])
+@pytest.mark.parametrize("after", [11, 22, 28])
+def test_what_comes_before_asystole_is_measured_and_the_rest_is_told(leads, noise, after):
+    x = SINUS.signal[1:2] if leads == 1 else SINUS.signal
+    still = RNG.normal(0, 1, (len(x), 500 * after)) * noise
+    names = ("II",) if leads == 1 else SINUS.leads
+    plain, found = analyse(at(x, leads=names)), analyse(at(np.concatenate([x, still], axis=1), leads=names))
+    assert len(found.found.beats) == len(plain.found.beats)
+    for name in ("hr", "pr", "qrs", "qt"):
+        # T of the last beat is whole here, and the network sees another signal about it
+        assert found.measurements[name].value == pytest.approx(plain.measurements[name].value, abs=5), name
+    assert found.quality.verdict != "good"
+    assert found.quality.causes[0].startswith("flat") or "stretches without beats" in found.quality.causes
+    if not noise:
+        assert found.quality.lost() == [[10, 10 + after]]
+
+
+def test_how_much_of_a_long_recording_has_no_beats_is_told():
+    x = np.concatenate([np.tile(SINUS.signal[[1]], (1, 6)), RNG.normal(0, 0.005, (1, 20000))], axis=1)
+    found = analyse(at(x, leads=("II",)))
+    told = next(cause for cause in found.quality.causes if "without beats" in cause)
+    assert int(told.split("(")[1].split()[0]) == pytest.approx(40, abs=2)  # a window's share is taken with its margins
+    assert found.measurements["hr"].value == pytest.approx(64, abs=1)

@@ -30,6 +30,9 @@ BAND = (5.0, 25.0)
 REFRACTORY = 0.20
 LEAST_SLOPE = 0.5
 """mV/s, root mean square over 90 ms: a QRS of some 30 microvolts; what is smaller in a lead does not count."""
+QUIET_SLOPE, LOUD, FEWEST_LOUD = 1.5, 6.0, 3
+"""A lead whose blocks of 2 s are mostly below the first (mV/s) may have lost its heart or its cable for a while: beats
+are then measured by the blocks that are so much louder, if there are so many."""
 SHARE = 0.38
 """A beat reaches this share of the beats around it."""
 SHARE_BACK = 0.30
@@ -154,7 +157,7 @@ def _energy(
     np.cumsum(slope * slope, axis=1, out=total[:, width // 2 + 1 : width // 2 + 1 + slow.shape[1]])
     total[:, width // 2 + 1 + slow.shape[1] :] = total[:, width // 2 + slow.shape[1], None]
     envelope = np.sqrt(np.maximum(total[:, width:] - total[:, :-width], 0) / width)
-    peak = np.median(_block_peaks(envelope, rate), axis=1)
+    peak = _typical(_block_peaks(envelope, rate))
     count = envelope.shape[1]
     usual = np.partition(envelope, int(0.75 * count), axis=1)[:, int(0.75 * count)]
     clear = np.clip((peak / np.maximum(usual, 1e-9) - 1.2) / 3, 0.05, 1)
@@ -166,6 +169,16 @@ def _energy(
     there = 1.0 - missing[:, : count * stride].reshape(len(slow), count, stride).mean(axis=2)
     there *= weight[:, None]
     return (there * part).sum(axis=0) / np.maximum(there.sum(axis=0), 0.1 * weight.max()), peak, weight
+
+
+def _typical(block_LB: np.ndarray) -> np.ndarray:
+    """A lead's typical beat (L,): the median of its blocks; where most of these are quiet, that of the others."""
+    peak = np.median(block_LB, axis=1)
+    for i in np.flatnonzero(peak < QUIET_SLOPE):
+        loud = block_LB[i][block_LB[i] > max(LOUD * peak[i], 2 * LEAST_SLOPE)]
+        if len(loud) >= FEWEST_LOUD:
+            peak[i] = np.median(loud)
+    return peak
 
 
 def _block_peaks(envelope: np.ndarray, rate: float) -> np.ndarray:

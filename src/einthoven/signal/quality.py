@@ -26,10 +26,10 @@ GOOD, LEAST_GRADE = 0.5, 0.5
 LEAD_POOR, SECOND_POOR = 0.10, 0.10
 """Leads and seconds with a lower grade are not measured."""
 LEAST_SECONDS, LEAST_SHARE, HALF = 2.0, 0.05, 0.5
-"""A lead is measured if so many of its seconds, and this share of them, are not poor; a poor lead, if half of them are
-not: it may be noisy for a while only."""
+"""A lead is measured if so many of its seconds, and this share of them, are not poor; a poor lead, if half of those in
+which it is there are not: it may be noisy, or off, for a while only."""
 _MOST_LOGIT = 8.0
-_OFTEN, _OFF = 0.05, "flat or missing"
+_OFTEN, _OFF, _SILENT = 0.05, "flat or missing", "stretches without beats"
 OFF_SHARE = 0.5
 LOST_SHARE = 0.10
 """A second of a lead is not measured if more of its samples are missing, after those that a line between near
@@ -70,7 +70,7 @@ class Quality:
         fine = (self.second >= SECOND_POOR).sum(axis=1)
         seconds = self.second.shape[1]
         least = np.minimum(np.maximum(LEAST_SECONDS, LEAST_SHARE * seconds), max(1, 0.5 * seconds))
-        return (fine >= least) & ((self.lead >= LEAD_POOR) | (fine >= HALF * seconds))
+        return (fine >= least) & ((self.lead >= LEAD_POOR) | (fine >= HALF * (1 - self.off) * seconds))
 
     @property
     def grade(self) -> float:
@@ -166,10 +166,10 @@ def _of_beats(signal_LT: np.ndarray, rate: float, beats: Beats, seen: Traits) ->
 
 
 def _silent(quality: Quality, place_K: np.ndarray) -> float:
-    """Share of the time that has a signal and no beats; 0 where there are none at all."""
+    """Share of the time that has a signal and no beats."""
     seconds = quality.second.shape[1]
     if not len(place_K):
-        return 0.0
+        return float((~quality.unmeasured()).mean())
     edge = np.concatenate([[0.0], place_K, [float(max(seconds, place_K[-1]))]])
     usual = float(np.median(np.diff(place_K))) if len(place_K) > SILENT_BEATS else SILENT_SECONDS
     long = np.flatnonzero(np.diff(edge) > min(SILENT_SECONDS, SILENT_BEATS * usual))
@@ -200,19 +200,20 @@ def join(parts: Sequence[Quality], spans: Sequence[tuple[int, int]]) -> Quality:
     scores = {name: float(np.median([part.scores[name] for part in parts if name in part.scores])) for name in names}
     lead = np.max([part.lead for part in parts], axis=0)
     off = np.tensordot(weight, np.stack([part.off for part in parts]), 1)
+    silent = float(np.dot(weight, [part.silent for part in parts]))
     shares: dict[str, float] = {
         f"{_OFF}: {name}": float(share) for name, share in zip(parts[0].leads, off) if share >= _OFTEN
     }
     for part, share in zip(parts, weight):
         for cause in part.causes:
-            if not cause.startswith(("flat", "missing", "poor")):
+            if not cause.startswith(("flat", "missing", "poor", _SILENT, "no beats")):
                 shares[cause] = shares.get(cause, 0.0) + float(share)
+    shares |= {_SILENT: silent}
     often = sorted((-share, cause) for cause, share in shares.items() if share >= _OFTEN)
     causes = tuple(f"{cause} ({-100 * share:.0f} % of the time)" for share, cause in often[:12])
     lost, restored = (
         np.tensordot(weight, np.stack(each), 1) for each in zip(*((p.missing, p.restored) for p in parts))
     )
-    silent = float(np.dot(weight, [part.silent for part in parts]))
     whole = Quality(parts[0].leads, second, lead, off, score, "", causes, scores, lost, restored, silent)
     return replace(whole, verdict=_verdict(whole, any(part.verdict == "good" for part in parts)))
 
@@ -248,8 +249,8 @@ def _causes(quality: Quality, seen: Traits, beats: int) -> tuple[str, ...]:
     ]
     if not beats:
         causes.append("no beats")
-    if quality.silent >= LEAST_SURE:
-        causes.append("stretches without beats")
+    elif quality.silent >= LEAST_SURE:
+        causes.append(_SILENT)
     if quality.scores.get("einthoven", 0.0) > 0.1:
         causes.append("limb leads do not agree with each other")
     if quality.scores.get("mains_uv", 0.0) > 100:
