@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from einthoven.core.errors import RecipeError
-from einthoven.data.sampler import Sampler
+from einthoven.data.sampler import Companions, Sampler
 
 # 12 persons; person i has i % 3 + 1 windows in group 0, and persons 0 to 3 one more in group 1
 SUBJECT = np.array([i for i in range(12) for _ in range(i % 3 + 1)] + [0, 1, 2, 3])
@@ -86,3 +86,46 @@ def test_a_batch_below_1_is_refused(batch):
 def test_no_windows_at_all_are_refused():
     with pytest.raises(RecipeError, match="a cohort with windows"):
         Sampler(np.empty(0, np.int64), np.empty(0, np.int64), batch=1, seed=0)
+
+
+# Companions
+
+
+def company(together: int, near: np.ndarray, persons: int = 40, batch: int = 8) -> Sampler:
+    person = np.repeat(np.arange(persons), 2)  # two windows each, of two recordings
+    return Sampler(
+        person, np.zeros(2 * persons, np.int64), batch=batch, seed=0,
+        companions=Companions(np.arange(2 * persons), near, together),
+    )  # fmt: skip
+
+
+def test_companions_stand_beside_those_they_belong_to():
+    near = np.full((80, 3), -1)
+    near[:, :2] = (np.arange(80)[:, None] + [20, 40]) % 80
+    for step in range(20):
+        drawn = company(1, near).window_indices(step)
+        leaders = drawn[:4]
+        persons = set((drawn // 2).tolist())
+        assert all({(w + 20) % 80 // 2, (w + 40) % 80 // 2} & persons for w in leaders)
+        assert len(drawn) == 8
+
+
+def test_a_person_is_still_in_a_batch_only_once():
+    near = np.stack([np.arange(80) ^ 1, np.zeros(80, np.int64)], axis=1)  # the person's other recording, or everybody's
+    for step in range(20):
+        drawn = company(2, near).window_indices(step)
+        assert len(np.unique(drawn // 2)) == len(drawn) == 8
+
+
+def test_without_companions_nothing_changes():
+    nobody = np.full((80, 2), -1)
+    plain = Sampler(np.repeat(np.arange(40), 2), np.zeros(80, np.int64), batch=8, seed=0)
+    for step in range(10):
+        assert np.array_equal(company(1, nobody).window_indices(step), plain.window_indices(step))
+
+
+def test_companions_depend_on_seed_and_step_alone():
+    near = np.random.default_rng(0).integers(0, 80, (80, 5))
+    straight = [company(1, near).window_indices(step) for step in range(6)]
+    sampler = company(1, near)
+    assert all(np.array_equal(sampler.window_indices(step), straight[step]) for step in (5, 0, 3, 1))

@@ -21,7 +21,7 @@ from einthoven.cohort.store import Cohort
 from einthoven.data.moments import Moments, marks
 
 WAVES = "physiology.waves.global"
-LEAST_GAP_SECONDS = 0.02
+LEAST_GAP_SECONDS = 0.1
 """The time between the last T offset and the first next P onset, over all beats, must be at least this."""
 MOST_RR_CV = 0.08
 """With P waves, a rhythm less regular than this is sinus arrhythmia or block: its order is told."""
@@ -69,17 +69,19 @@ class Cuts:
         if shuffle.guard:
             self.reasons |= _guarded(cohort, row_M, second, table["label"].to_numpy())
         self.eligible = ~np.any(list(self.reasons.values()), axis=0)
-        seconds_M = second["qrs_peak"] + delay_N[row_M]
-        known_M = ~np.isnan(seconds_M)
-        self._cuts = Moments(row_M[known_M], seconds_M[known_M])
+        self._delay_N = np.nan_to_num(delay_N)
+        known_M = ~np.isnan(second["qrs_peak"])
+        self._beats = Moments(row_M[known_M], second["qrs_peak"][known_M])
 
     def of(self, row_B: np.ndarray, start_B: np.ndarray, samples: int, rate: float) -> np.ndarray:
         """Cuts in stretches from `start` (seconds) on, as samples at `rate`, int64 (B, J), -1 behind the last.
 
         None where the recording may not be shuffled or the stretch has fewer than `min_beats` beats.
         """
-        seconds_BJ = self._cuts.within(row_B, start_B, start_B + samples / rate)
-        cut_BJ = np.rint(np.nan_to_num(seconds_BJ, nan=-1.0) * rate).astype(np.int64)
+        # rounded by itself: R + delay would round now up, now down, and change RR by a sample
+        delay_B1 = np.rint(self._delay_N[row_B] * rate).astype(np.int64)[:, None]
+        seconds_BJ = self._beats.within(row_B, start_B, start_B + samples / rate)
+        cut_BJ = np.rint(np.nan_to_num(seconds_BJ) * rate).astype(np.int64) + delay_B1
         cut_BJ[np.isnan(seconds_BJ) | (cut_BJ >= samples)] = -1
         enough_B = (cut_BJ >= 0).sum(axis=1) >= self.shuffle.min_beats
         cut_BJ[~(enough_B & self.eligible[row_B])] = -1

@@ -1,0 +1,123 @@
+"""What a heartbeat shuffle keeps: `python -m bench.shuffle PTBXL [COUNT]`; nothing is fitted here.
+
+PTBXL is a cohort that `derive physiology` has been through. Printed are the share of recordings that may be shuffled,
+by statement; then, of COUNT eligible recordings of folds 9 and 10 (default all of them) and of simulated ones at the
+same rate, the share whose medians of RR, PR, QRS and QTc stay within one sample when the engine measures the shuffled
+recording; and as controls the same after 3 microvolt of white noise instead (how well the engine repeats itself) and
+after cuts at a delay of its own for each beat.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from bench.waves.atria import HELD_OUT, statements
+from einthoven.cohort.build import build
+from einthoven.cohort.derive import bare, derive
+from einthoven.cohort.store import Cohort
+from einthoven.core.layout import Layout
+from einthoven.core.leads import STANDARD
+from einthoven.core.record import Record
+from einthoven.data.shuffle import Cuts, Shuffle, reorder
+from einthoven.signal import processing
+from einthoven.signal.analysis import analyse
+from einthoven.simulate import KINDS, record
+from einthoven.sources import Item, Plan
+
+NAMES = ("hr", "pr", "qrs", "qtc_fridericia")
+HEADS = ("RR", "PR", "QRS", "QTc")
+ECTOPY = {"PAC", "PVC", "BIGU", "TRIGU", "SVARR", "PSVT", "SVTAC", "PACE", "PRC(S)"}
+SHOWN = ("SR", "SARRH", "STACH", "1AVB", "AFIB", "AFLT", "PAC", "PVC", "BIGU", "TRIGU", "2AVB", "3AVB", "PACE", "CLBBB")
+LAYOUT = Layout(STANDARD, 100, 10, (0.5, 0.0), scale="none")
+NOISE_MV, JITTER_SECONDS, SEEDS = 0.003, 0.1, range(9000, 9020)
+
+
+def benches() -> list[Any]:
+    """None: these figures are of accuracy and have a command of their own."""
+    return []
+
+
+def main(place: Path, count: int | None) -> None:
+    torch.set_num_threads(1)
+    cohort = Cohort.open(place)
+    cuts, said = Cuts(cohort, Shuffle()), statements(cohort, "scp")
+    plain = np.array(["SR" in codes and not codes & ECTOPY for codes in said])
+    print(f"eligible: {cuts.eligible.mean():.3f} of {len(cohort)}; sinus rhythm without ectopy: "
+          f"{cuts.eligible[plain].mean():.3f} of {plain.sum()}")  # fmt: skip
+    for code in SHOWN:
+        mine = np.array([code in codes for codes in said])
+        print(f"  {code}: {cuts.eligible[mine].mean():.3f} of {mine.sum()}")
+    held = np.isin(cohort.values("strat_fold"), HELD_OUT)
+    rows = np.random.default_rng(0).permutation(np.flatnonzero(cuts.eligible & held))[:count]
+    _table(f"PTB-XL, folds 9 and 10, {len(rows)} recordings", (_one(cohort, cuts, int(row)) for row in rows))
+    with tempfile.TemporaryDirectory(prefix="einthoven-bench-") as folder:
+        made = _simulated(Path(folder))
+        cuts = Cuts(made, Shuffle())
+        rows = np.flatnonzero(cuts.eligible)
+        _table(f"simulated, {len(rows)} of {len(made)} recordings", (_one(made, cuts, int(row)) for row in rows))
+
+
+def _one(cohort: Cohort, cuts: Cuts, row: int) -> np.ndarray:
+    """Changes of the medians in samples, (3, 4): shuffled, noise, delays of their own."""
+    signal = processing.windows(bare(cohort, row), LAYOUT)[0][0]
+    before, draw = _medians(signal), np.random.default_rng(row)
+    cut = cuts.of(np.array([row]), np.zeros(1), signal.shape[1], LAYOUT.rate)
+    own = cut + np.rint(draw.uniform(-1, 1, cut.shape) * JITTER_SECONDS * LAYOUT.rate).astype(np.int64) * (cut >= 0)
+    x = torch.from_numpy(signal[None])
+    valid = torch.ones_like(x, dtype=torch.bool)
+    others = (
+        reorder(x, valid, cut, LAYOUT.rate, draw, False)[0][0].numpy(),
+        signal + draw.normal(0, NOISE_MV, signal.shape),
+        reorder(x, valid, own, LAYOUT.rate, draw, False)[0][0].numpy(),
+    )
+    return np.stack([np.abs(_medians(other) - before) * LAYOUT.rate / 1000 for other in others])
+
+
+def _medians(signal: np.ndarray) -> np.ndarray:
+    found = analyse(Record("x", STANDARD, signal.astype(np.float32), LAYOUT.rate)).measurements
+    value = np.array([np.nan if found[name].value is None else float(found[name].value) for name in NAMES])
+    value[0] = 60000 / value[0]
+    return value
+
+
+def _table(name: str, found: Iterable[np.ndarray]) -> None:
+    """Share within one sample, of those that are measured before and after."""
+    change = np.stack(list(found))
+    within = np.where(np.isnan(change), np.nan, change <= 1)
+    print(f"\n| {name}: share within one sample | " + " | ".join(HEADS) + " |")
+    for i, what in enumerate(("shuffled", "3 uV of noise instead", "a delay of its own for each beat")):
+        print(f"| {what} | " + " | ".join(f"{100 * share:.1f} %" for share in np.nanmean(within[:, i], axis=0)) + " |")
+
+
+class Made:
+    """Simulated recordings of all kinds at the layout's rate, as a source."""
+
+    family, licence, citation, version = "made", "Apache-2.0", "einthoven", "1"
+
+    def plan(self, path: Path) -> Plan:
+        return Plan(
+            [Item(f"{kind}-{seed}", f"{kind}-{seed}", "", extra=(kind, seed)) for kind in KINDS for seed in SEEDS], ()
+        )
+
+    def read(self, path: Path, items: Sequence[Item]) -> Iterator[Record]:
+        for item in items:
+            kind, seed = item.extra
+            made = record(kind, seed=seed, rate=LAYOUT.rate)
+            yield Record(item.key, made.leads, made.signal, made.rate, item.subject)
+
+
+def _simulated(folder: Path) -> Cohort:
+    cohort = build(Made(), folder, folder / "cohort", workers=1)
+    derive(cohort, workers=1)
+    return Cohort.open(cohort.path)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else None)
