@@ -19,7 +19,7 @@ from einthoven.signal._onnx import RATE
 from einthoven.signal._runs import Settings
 from einthoven.signal.marks import Beats, Delineation
 
-NAME = "network-2"
+NAME = "network-3"
 SAME_SECONDS = 0.060
 """Limits farther apart are of other waves, and the network's is taken."""
 _LIMITS = ((0, 0), (0, 2), (1, 0), (1, 2), (2, 0), (2, 2))

@@ -27,7 +27,8 @@ from einthoven.objectives import Objective
 class Material:
     """Rows of the train and validation parts, and the batches made of them.
 
-    A recording of which none of the needed facts is known takes no part. Few labels (`[data] labelled`) are drawn by
+    `companions` are recordings that may be drawn together; `worn` says whose facts each recording wears (a control),
+    None for its own. A recording of which none of the needed facts is known takes no part. Few labels (`[data] labelled`) are drawn by
     subject among the others, and validation shrinks by the same share (evaluation.md E5).
     """
 
@@ -40,6 +41,7 @@ class Material:
     validation: np.ndarray
     objective: Objective
     companions: np.ndarray | None
+    worn: np.ndarray | None
 
     @classmethod
     def of(cls, recipe: Mapping[str, Any], objective: Objective) -> Material:
@@ -58,7 +60,9 @@ class Material:
                 got=f"{len(cohort)} recordings, none with {' or '.join(facts) or 'that part'}", reason="empty",
             )  # fmt: skip
         names = {need: need.partition(":")[2] for need in objective.needs}
-        seen = {need: array[rows["train"]] for need, array in facts.items()}
+        worn = _worn(recipe["seed"], rows, len(cohort)) if objective.permuted else None
+        train = rows["train"] if worn is None else worn[rows["train"]]
+        seen = {need: array[train] for need, array in facts.items()}
         objective.prepare(
             seen,
             {need: cohort.label_sets[name] for need, name in names.items() if need.startswith("labels:")},
@@ -68,7 +72,7 @@ class Material:
         companions = _among_all(objective.companions(seen), rows["train"], len(cohort))
         return cls(
             recipe, cohort, layout, objective.needs, objective.views, rows["train"], rows["validation"], objective,
-            companions,
+            companions, worn,
         )  # fmt: skip
 
     def loader(self, device: str, rank: int, processes: int) -> Loader:
@@ -81,7 +85,7 @@ class Material:
         loader = Loader(
             self.cohort, self.layout, self._windows(self.train), batch=training["batch"],
             seed=self.recipe["seed"], views=self.views, augment=Augment(**self.recipe["augment"]), facts=self.needs,
-            shuffle=self.objective.shuffle, worn=self._worn, companions=self.companions,
+            shuffle=self.objective.shuffle, worn=self.worn, companions=self.companions,
             together=self.objective.neighbours, device=device, prefetch=training["prefetch"], rank=rank,
             processes=processes,
         )  # fmt: skip
@@ -108,18 +112,8 @@ class Material:
             self.cohort, self.layout, self._validation_windows, batch=batch,
             seed=random.number(self.recipe["seed"], 0, "validation") >> 32, views=self.views,
             augment=Augment(**self.recipe["augment"]), facts=self.needs, shuffle=self.objective.shuffle,
-            worn=self._worn, device=device, prefetch=self.recipe["training"]["prefetch"],
+            worn=self.worn, device=device, prefetch=self.recipe["training"]["prefetch"],
         )  # fmt: skip
-
-    @cached_property
-    def _worn(self) -> np.ndarray | None:
-        """Whose facts each recording wears, within its own part; None for its own."""
-        if not self.objective.permuted:
-            return None
-        worn = np.arange(len(self.cohort))
-        for part, rows in (("train", self.train), ("validation", self.validation)):
-            worn[rows] = random.generator(self.recipe["seed"], 0, f"worn.{part}").permutation(rows)
-        return worn
 
     @cached_property
     def _validation_windows(self) -> windows.Windows:
@@ -179,6 +173,14 @@ def _deal(cohort: Cohort, data: Mapping[str, Any], facts: list[np.ndarray]) -> d
         rows["train"] = splits.few(cohort, rows["train"], data["labelled"], data["draw"])
         rows["validation"] = splits.few(cohort, rows["validation"], share, data["draw"])
     return rows
+
+
+def _worn(seed: int, rows: Mapping[str, np.ndarray], count: int) -> np.ndarray:
+    """Another recording of the same part for each, the same in all epochs."""
+    worn = np.arange(count)
+    for part, mine in rows.items():
+        worn[mine] = random.generator(seed, 0, f"worn.{part}").permutation(mine)
+    return worn
 
 
 def _among_all(companions: np.ndarray | None, rows: np.ndarray, count: int) -> np.ndarray | None:
