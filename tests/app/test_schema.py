@@ -15,7 +15,7 @@ from einthoven.core.errors import RegistryError
 from einthoven.training import settings
 
 ROOT = Path(__file__).resolve().parents[2]
-RECIPES = [*ROOT.glob("recipes/*.toml"), ROOT / "src/einthoven/app/demo.toml"]
+RECIPES = [*ROOT.glob("recipes/**/*.toml"), ROOT / "src/einthoven/app/demo.toml"]
 
 
 def resolved(whole: dict[str, Any], part: dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""PhysioCLR in the whole loop: it trains, goes on where it was, keeps its statistics, and refuses what it cannot use."""
+"""PhysioCLR in the whole loop: it trains, goes on where it was, keeps statistics, and refuses what it cannot use."""
 
 from __future__ import annotations
 
@@ -135,12 +135,12 @@ def test_another_engine_is_refused_going_on_and_beginning_from_a_checkpoint(hear
         loop.train(table, run.path)
     begun = recipe(Cohort.open(place))
     begun["encoder"]["weights"] = str(run.path)
-    with pytest.raises(CheckpointError, match="physiology of another engine.*einthoven derive physiology"):
+    with pytest.raises(CheckpointError, match=r"physiology of another engine.*einthoven derive physiology"):
         loop.train(begun, tmp_path / "other")
 
 
 def test_a_cohort_without_measurements_is_refused_with_the_command(cohort: Cohort, tmp_path: Path):
-    with pytest.raises(CohortError, match="has no measurements.*einthoven derive physiology"):
+    with pytest.raises(CohortError, match=r"has no measurements.*einthoven derive physiology"):
         loop.train(given.recipe(cohort, "physioclr"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

@@ -12,7 +12,7 @@ import pytest
 
 from einthoven.training import checkpoint, loop
 from tests.training.given import log
-from tests.training.processes import joint_recipe
+from tests.training.processes import OBJECTIVES, joint_recipe
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="torch for Windows starts no processes by torchrun")
 ROOT = Path(__file__).parents[2]
@@ -31,7 +31,7 @@ def together(cohort, tmp_path_factory) -> Path:
     return out
 
 
-@pytest.mark.parametrize("kind", ["simclr", "supervised"])
+@pytest.mark.parametrize("kind", OBJECTIVES)
 @pytest.mark.parametrize("rank", [0, 1])
 def test_two_halves_give_loss_gradient_and_statistics_of_the_joint_batch(together, rank, kind):
     found = json.loads((together / f"{rank}.json").read_text())

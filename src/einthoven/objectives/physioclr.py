@@ -171,12 +171,12 @@ class Physioclr(Objective):
         signal = torch.cat([view.signal for view in seen])
         valid = torch.cat([view.valid.expand(view.signal.shape) for view in seen])
         encoding = encoder(signal, valid, batch.rate)
-        out_KP = self.projector(encoding.pooled)
+        out_KP = _exact(self.projector(encoding.pooled))
         anchor = slice(len(signal) - len(batch), None)
         if self.control == "regress":
-            contrast, notes = self._regress(out_KP.float(), batch)
+            contrast, notes = self._regress(out_KP, batch)
         else:
-            contrast, notes = self._contrast(out_KP.float(), batch, step)
+            contrast, notes = self._contrast(out_KP, batch, step)
         total = contrast
         notes["contrast"] = contrast.detach()
         if self.alpha or self.beta:
@@ -262,14 +262,14 @@ class Physioclr(Objective):
         target, none = clean.signal / unit, token_BND.new_zeros(())
         whole = peaks = none
         if self.decoder is not None:
-            found = self.decoder(token_BND, target.shape[-1]).float()
+            found = _exact(self.decoder(token_BND, target.shape[-1]))
             whole = squared_error(found, target, valid, self._all)
             if self.beta and self.peak == "window":
                 windows = peak_windows(batch.fact(PEAKS), target.shape[-1], batch.rate)
                 peaks = peak_error(found, target, valid, windows, self._all)
         if self.heights is not None:
             height_BL3, known_BL3 = amplitudes(target, valid, batch.fact(PEAKS))
-            found = self.heights(pooled_BD).float().view_as(height_BL3)
+            found = _exact(self.heights(pooled_BD)).view_as(height_BL3)
             peaks = squared_error(found, height_BL3, known_BL3, self._all)
         return whole, peaks
 
@@ -313,6 +313,11 @@ def _notes(
     for share, name in ((0.05, "least"), (0.95, "most")):
         notes |= {f"positives_{name}": positives_N.quantile(share), f"negatives_{name}": negatives_N.quantile(share)}
     return notes | {f"cosine_{kind}": _over(cosine_BK, group[mine]) for kind, group in zip(kinds, groups_NK)}
+
+
+def _exact(tensor: Tensor) -> Tensor:
+    """In float32 at least: a loss is not computed in bfloat16."""
+    return tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.float()
 
 
 def _over(cosine_BK: Tensor, mask_BK: Tensor) -> Tensor:

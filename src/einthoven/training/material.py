@@ -28,8 +28,8 @@ class Material:
     """Rows of the train and validation parts, and the batches made of them.
 
     `companions` are recordings that may be drawn together; `worn` says whose facts each recording wears (a control),
-    None for its own. A recording of which none of the needed facts is known takes no part. Few labels (`[data] labelled`) are drawn by
-    subject among the others, and validation shrinks by the same share (evaluation.md E5).
+    None for its own. A recording of which none of the needed facts is known takes no part. Few labels (`[data]
+    labelled`) are drawn by subject among the others, and validation shrinks by the same share (evaluation.md E5).
     """
 
     recipe: Mapping[str, Any]
