@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything behind docs/results.md: PTB-XL and Challenge 2017 as they lie in DATA, three to four hours of two cores.
+# Everything behind docs/results.md: PTB-XL and Challenge 2017 as they lie in DATA, five to six hours of two cores.
 #   bash recipes/results.sh DATA [RUNS]
 # Each command goes on where it was stopped and computes nothing twice, so the script can be run again.
 set -euo pipefail
@@ -26,8 +26,25 @@ for seed in $seeds; do
 done
 einthoven pretrain recipes/simclr-one-lead.toml --out "$runs/simclr-one-lead" --set "data.cohort=$runs/cohorts/ptbxl"
 
+# PhysioCLR (A8), its measurements regressed instead of contrasted (C5), worn by others (C1), and A8 without the intervals
+regress="objective.control=regress objective.neighbours=0 objective.alpha=0 objective.beta=0"
+regress="$regress augment.lead_mask=0 augment.time_mask=0"
+for seed in $seeds; do
+  einthoven pretrain recipes/physioclr-ptbxl.toml --out "$runs/physioclr-ptbxl-$seed" \
+    --set "seed=$seed" --set "data.cohort=$runs/cohorts/ptbxl"
+  einthoven pretrain recipes/physioclr-ptbxl.toml --out "$runs/physioclr-ptbxl-regress-$seed" $(printf -- '--set %s ' $regress) \
+    --set "seed=$seed" --set name=physioclr-ptbxl-regress --set "data.cohort=$runs/cohorts/ptbxl"
+done
+einthoven pretrain recipes/physioclr-ptbxl.toml --out "$runs/physioclr-ptbxl-permuted-0" --set objective.control=permute \
+  --set name=physioclr-ptbxl-permuted --set "data.cohort=$runs/cohorts/ptbxl"
+einthoven pretrain recipes/physioclr-ptbxl.toml --out "$runs/physioclr-ptbxl-no-intervals-0" \
+  --set 'objective.exclude=["intervals"]' --set name=physioclr-ptbxl-no-intervals --set "data.cohort=$runs/cohorts/ptbxl"
+einthoven pretrain recipes/physioclr-one-lead.toml --out "$runs/physioclr-one-lead" \
+  --set "data.cohort=$runs/cohorts/ptbxl"
+physioclr=$(echo "$runs"/physioclr-ptbxl-{{,regress-}{0,1,2},permuted-0,no-intervals-0})
+
 # superclass: three seeds at 100 %, three draws at 10 % and 100 subjects
-einthoven evaluate "$runs"/simclr-ptbxl{,-gain,-masks-gain}-{0,1,2} "$runs/cohorts/ptbxl" \
+einthoven evaluate "$runs"/simclr-ptbxl{,-gain,-masks-gain}-{0,1,2} $physioclr "$runs/cohorts/ptbxl" \
   --task ptbxl/superclass --labelled 1.0 --labelled 0.1 --labelled 100 --out "$runs/evaluation/superclass"
 # the networks that the line above trained from scratch on all labels, each with the measurements beside its embedding
 supervised=$(grep -l "^labelled = 1\.0$" "$runs"/evaluation/superclass/runs/*/recipe.toml | xargs -n1 dirname)
@@ -36,8 +53,19 @@ einthoven evaluate $supervised "$runs/cohorts/ptbxl" --task ptbxl/superclass --f
 # the other five tasks and Challenge 2017: one seed, everything labelled
 einthoven evaluate "$runs/simclr-ptbxl-0" "$runs/cohorts/ptbxl" --out "$runs/evaluation/tasks" \
   --task ptbxl/all --task ptbxl/diagnostic --task ptbxl/subclass --task ptbxl/form --task ptbxl/rhythm
-einthoven evaluate "$runs/simclr-one-lead" "$runs/cohorts/cinc2017" --out "$runs/evaluation/cinc2017" \
+# PhysioCLR beside it on statements, form and rhythm, a seed at a time: networks from scratch have one seed here
+for seed in $seeds; do
+  einthoven evaluate "$runs"/{simclr,physioclr}-ptbxl-$seed "$runs/physioclr-ptbxl-regress-$seed" \
+    $([ "$seed" = 0 ] && echo "$runs"/physioclr-ptbxl-{permuted,no-intervals}-0) "$runs/cohorts/ptbxl" \
+    --task ptbxl/all --task ptbxl/form --task ptbxl/rhythm --out "$runs/evaluation/tasks"
+done
+python recipes/groups.py "$runs/evaluation/tasks" physioclr-ptbxl simclr-ptbxl physioclr-ptbxl-regress \
+  physioclr-ptbxl-permuted "measurements, boosted"
+# how well rate, intervals, axis and ST can be read from the embeddings
+einthoven evaluate "$runs"/simclr-ptbxl-{0,1,2} $physioclr "$runs/cohorts/ptbxl" --task physiology \
+  --out "$runs/evaluation/decoding"
+einthoven evaluate "$runs"/{simclr,physioclr}-one-lead "$runs/cohorts/cinc2017" --out "$runs/evaluation/cinc2017" \
   --task cinc2017/rhythm --split folds
 
-einthoven report "$runs"/evaluation/{superclass,tasks,cinc2017} --out "$runs/report.html"
-einthoven report "$runs"/evaluation/{superclass,tasks,cinc2017} --out docs/results.md
+einthoven report "$runs"/evaluation/{superclass,tasks,decoding,cinc2017} --out "$runs/report.html"
+einthoven report "$runs"/evaluation/{superclass,tasks,decoding,cinc2017} --out docs/results.md

@@ -185,5 +185,8 @@ def test_companions_are_the_nearest_by_physiology(hearts: Cohort, tmp_path: Path
     found = near[trainer.material.train]
     assert (found != trainer.material.train[:, None]).all()
     assert set(found[found >= 0].tolist()) <= set(trainer.material.train.tolist())
+    graph = trainer.model.objective.statistics()[1]["neighbours"]
+    assert graph["likeness_nearest"] > graph["likeness_last"]
+    assert graph["never_chosen"] < len(found) > graph["most_chosen"] > 1
     same = (kind[found[:, 0]] == kind[trainer.material.train]).mean()
     assert same > 0.3  # one in eight by chance

@@ -108,12 +108,14 @@ class Physioclr(Objective):
         kinds = ("adjacent",) if regress else tuple(kind for kind in self.kinds if kind != "features")
         self.blocks = (*(BLOCKS[kind] for kind in kinds), "anchor")
         self.views = self.blocks + (("clean",) if alpha or beta else ())
-        self.shuffle = Shuffle(p=shuffle, guard=guard, min_beats=min_beats, anywhere=control == "random_cuts")
+        if "shuffled" in self.blocks:
+            self.shuffle = Shuffle(p=shuffle, guard=guard, min_beats=min_beats, anywhere=control == "random_cuts")
         out = self.features.width if regress and self.features else projection
         self.projector = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, out))
         self.decoder: Decoder | None = None
         self.heights: nn.Linear | None = None
         self.width = width
+        self.graph: dict[str, float] = {}
 
     def attach(self, encoder: nn.Module, layout: Layout) -> None:
         """Make the decoder for this encoder's tokens."""
@@ -142,10 +144,11 @@ class Physioclr(Objective):
 
     def companions(self, facts: Mapping[str, np.ndarray]) -> np.ndarray | None:
         """The nearest training recordings of each by physiology, (rows, C) places among them, -1 for none."""
-        if not self.neighbours or self.features is None:
+        if not self.neighbours or self.features is None or len(next(iter(facts.values()))) < 2:
             return None
         f_BF, m_BF = self.features({need: torch.from_numpy(facts[need]) for need in self.features.needs})
         found = np.full((len(f_BF), min(CANDIDATES, len(f_BF) - 1)), -1, np.int64)
+        nearest = []
         for start in range(0, len(f_BF), ROWS):
             part = slice(start, start + ROWS)
             likeness, shared = dealing.masked_cosine(f_BF[part], m_BF[part], f_BF, m_BF)
@@ -153,13 +156,22 @@ class Physioclr(Objective):
             likeness[torch.arange(len(likeness)), torch.arange(start, start + len(likeness))] = -torch.inf
             value, place = likeness.topk(found.shape[1], dim=1)
             found[part] = torch.where(value.isfinite(), place, -1).numpy()
+            nearest.append(value)
+        chosen = np.bincount(found[found >= 0], minlength=len(found))
+        likeness = torch.cat(nearest).nan_to_num(neginf=torch.nan)
+        self.graph = {
+            "likeness_nearest": float(likeness[:, 0].nanmedian()), "likeness_last": float(likeness[:, -1].nanmedian()),
+            "alone": int((found < 0).all(axis=1).sum()), "never_chosen": int((chosen == 0).sum()),
+            "most_chosen": int(chosen.max(initial=0)),
+        }  # fmt: skip
         return found
 
     def statistics(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """The fitted features, for the checkpoint."""
         if self.features is None:
             return {}, {}
-        return dict(self.features.named_buffers()), self.features.card()
+        graph = {"neighbours": self.graph} if self.graph else {}
+        return dict(self.features.named_buffers()), self.features.card() | graph
 
     def loss(self, encoder: nn.Module, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Contrast + alpha reconstruction + beta peaks, and what the log shall know of each.
