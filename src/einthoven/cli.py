@@ -151,6 +151,7 @@ def evaluate(
     probe: Annotated[str, Parameter(help="linear on frozen features, or finetune.")] = "linear",
     labelled: Annotated[tuple[str, ...], Parameter(help="Share (0.1) or number (100) of training people.")] = ("1.0",),
     features: Literal["embedding", "measurements", "embedding+measurements"] = "embedding",
+    draws: Annotated[int | None, Parameter(help="Draws of few labels for each seed (5; with --smoke 1).")] = None,
     seed: Seed = 0,
     save: Annotated[Path | None, Parameter(help="Write the fitted head as a checkpoint for `predict`.")] = None,
     smoke: Smoke = False, json: Json = False,
@@ -162,8 +163,8 @@ def evaluate(
         )
     return _run(
         "evaluate", json, _one_or_list(paths[:-1]), Path(paths[-1]), task=_one_or_list(task), out=out, split=split,
-        probe=probe, labelled=_one_or_list(labelled), features=features, seed=seed, save=save, smoke=smoke,
-        progress=_say,
+        probe=probe, labelled=_one_or_list(labelled), features=features, draws=draws, seed=seed, save=save,
+        smoke=smoke, progress=_say,
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from einthoven.app.evaluate import Evaluation
 ROW = {
     "task": "label", "splits": "official", "probe": "linear", "labelled": "1.0", "arm": "recipe", "role": "checkpoint",
     "label": "macro", "metric": "auroc", "value": 0.8, "low": 0.7, "high": 0.9, "n_records": 24, "n_subjects": 24,
-    "n_runs": 1,
+    "n_runs": 1, "runs": "1",
 }  # fmt: skip
 
 

@@ -111,6 +111,24 @@ def seed_coverage(seeds: int, tau: float, sets: int, seed: int = 0) -> dict[str,
     return {name: hit / sets for name, hit in hits.items()}
 
 
+def draw_coverage(seeds: int, draws: int, tau: float, spread: float, sets: int) -> dict[str, float]:
+    """The same with few labels: every seed (sd `tau`) has draws of its own (sd `spread`).
+
+    Averaged by seed, as tables have it, and with every run taken for a seed.
+    """
+    rng, m = np.random.default_rng([seeds, draws]), 100
+    hits = dict.fromkeys(("by seed", "every run"), 0)
+    for _ in range(sets):
+        shared, estimated = rng.normal(0, 0.005), 0.005 * np.sqrt(rng.chisquare(m - 1) / m)
+        run_SD = shared + rng.normal(0, tau, size=(seeds, 1)) + rng.normal(0, spread, size=(seeds, draws))
+        resamples_R = estimated * np.array([-1.0, 1.0]) / np.sqrt(2)
+        for name, units in (("by seed", run_SD.mean(axis=1)), ("every run", run_SD.ravel())):
+            variance = combine(units, resamples_R, m - 1)
+            low, high = wald_t(run_SD.mean(), variance.total, variance.df)
+            hits[name] += low <= 0 <= high
+    return {name: hit / sets for name, hit in hits.items()}
+
+
 SPREADS, AUROCS, POSITIVES = (1.0, 0.6, 1.6), (0.75, 0.90, 0.97), (5, 10, 20, 50, 100)
 
 
@@ -171,6 +189,18 @@ def test_seeds_need_both_components_of_variance():
     row = seed_coverage(5, 0.006, 2000)
     assert 0.93 < row["both components"] < 0.97
     assert row["t test over seeds"] < 0.80
+
+
+@pytest.mark.parametrize("seeds", [3, 5])
+def test_draws_of_one_seed_are_averaged_first_and_would_cover_too_little_as_runs(seeds):
+    row = draw_coverage(seeds, 5, 0.01, 0.01, 2000)  # standard error .005 to .007
+    assert 0.93 < row["by seed"] < 0.98
+    assert row["every run"] < 0.91
+    far = draw_coverage(seeds, 5, 0.02, 0.02, 2000)  # seeds four times as far apart as subjects: three are few
+    assert far["by seed"] > 0.90
+    assert far["every run"] < 0.85
+    without = draw_coverage(seeds, 5, 0.0, 0.01, 2000)  # control: where seeds do not differ, runs are independent
+    assert 0.93 < without["every run"] < 0.98
 
 
 @pytest.mark.slow

@@ -13,7 +13,8 @@ from einthoven.core.errors import TaskError
 from einthoven.core.layout import Layout
 from einthoven.core.registry import load
 from einthoven.evaluate import run as driver
-from einthoven.evaluate import tasks
+from einthoven.evaluate import tables, tasks
+from einthoven.training import checkpoint as checkpoints
 
 torch = pytest.importorskip("torch")
 
@@ -163,6 +164,40 @@ def test_few_labels_are_drawn_by_subject_and_pair_arms_by_their_draw(cohort, che
     tiny = next(cell for cell in cells if cell["arm"] == "tiny")
     assert 40 <= tiny["facts"]["rows"]["train"] <= 120  # one to three recordings a person
     assert all(one["n_runs"] == 1 for one in found.differences)
+
+
+def test_each_seed_has_draws_of_its_own_and_no_training_from_scratch_has_a_second(
+    cohort, checkpoint, tmp_path, monkeypatch
+):
+    trained, arm = [], checkpoints.load(checkpoint)
+    monkeypatch.setattr(driver._Bench, "_scratch", lambda self, like, *pair: trained.append(pair[:2]) or iter(()))
+
+    def runs(draws):
+        settings = driver.Settings((tasks.read(Cohort.open(cohort), TASK),), ("official",), labelled=(40,), draws=draws)
+        found = driver.evaluate([arm], Cohort.open(cohort), tmp_path, settings)
+        marks = {place.name: json.loads((place / "cell.json").read_text())["fingerprint"] for place in found}
+        cells = [json.loads((place / "cell.json").read_text()) for place in found]
+        return marks, {
+            name: [(c["seed"], c["draw"]) for c in cells if c["arm"] == name] for name in {c["arm"] for c in cells}
+        }
+
+    before, one = runs(1)
+    assert one["random encoder"] == [(i, i) for i in range(5)]  # what a folder of one draw a seed has
+    assert (one["tiny"], one["prior only"]) == ([(0, 0)], [(0, i) for i in range(5)])
+    after, two = runs(2)
+    assert before.items() <= after.items()
+    assert two["tiny"] == [(0, 0), (0, 100)]
+    assert two["random encoder"] == [(i, i + k) for k in (0, 100) for i in range(5)]
+    assert two["prior only"] == [(0, draw) for draw in (0, 1, 2, 3, 4, 100)]
+    assert trained == 2 * [(0, 0)]
+    tables.write(tmp_path, "again", resamples=20)
+    told = {one["arm_b"]: one["runs"] for one in json.loads((tmp_path / "differences.json").read_text())}
+    assert told["random encoder"] == told["prior only"] == "1 x 2"
+
+
+def test_the_number_of_draws_is_one_at_least(cohort, checkpoint, tmp_path):
+    with pytest.raises(TaskError, match="1 or more draws"):
+        evaluate(checkpoint, cohort, task=TASK, out=tmp_path, draws=0, smoke=True)
 
 
 @pytest.mark.parametrize(

@@ -300,6 +300,64 @@ def test_runs_are_paired_by_seed_and_a_single_run_with_all():
     assert "subjects only" in found["flags"]
 
 
+def drawn(quality: float, name: str, of_draw: dict[int, int | None]) -> pl.DataFrame:
+    """Runs of few labels: the seed of each draw."""
+    return pl.concat([
+        arm(quality, run=f"{name}#{draw}").with_columns(seed=pl.lit(seed, pl.Int64)) for draw, seed in of_draw.items()
+    ])  # fmt: skip
+
+
+def test_one_draw_a_seed_is_what_it_was_without_seeds_to_the_last_digit():
+    a, b = runs(1.5, "a", 3), runs(1.0, "b", 5)
+    seeded_a, seeded_b = drawn(1.5, "a", {0: 0, 1: 1, 2: 2}), drawn(1.0, "b", {i: i for i in range(5)})
+    single = arm(1.0, run="prior#7")
+    assert str(compare(seeded_a, seeded_b, **FEW)) == str(compare(a, b, **FEW))  # as text: NaN is not itself
+    assert score(seeded_a, **FEW).equals(score(a, **FEW))
+    assert str(compare(seeded_a, single, **FEW)) == str(compare(a, single, **FEW))
+
+
+def test_draws_of_one_seed_are_averaged_and_the_seed_is_the_unit():
+    seed_of = {0: 0, 1: 1, 2: 2, 100: 0, 101: 1, 102: 2}
+    a, b = drawn(1.5, "a", seed_of), drawn(1.0, "b", seed_of | {3: 3, 103: 3})
+    row = cell(score(a, **FEW), "macro", "auroc")
+    single = {i: cell(score(drawn(1.5, "a", {i: 0}), **FEW), "macro", "auroc")["value"] for i in seed_of}
+    units = [np.mean([single[i] for i in (seed, seed + 100)]) for seed in range(3)]
+    assert sorted(row["per_run"]) == pytest.approx(sorted(units))
+    assert (row["n_runs"], row["runs"], row["value"]) == (6, "3 x 2", pytest.approx(np.mean(units)))
+    found = compare(a, b, **FEW)
+    assert set(found["pairs"]) == {(f"a#{i}", f"b#{i}") for i in seed_of}
+    assert found["flags"] == ["2 runs without a partner left out"]
+    assert (found["n_runs"], found["runs"], len(found["per_run"])) == (6, "3 x 2", 3)
+    assert found["v_seed"] == pytest.approx(np.var(found["per_run"], ddof=1) / 3)
+
+
+def test_a_row_without_seeds_is_paired_by_draw_and_takes_the_arms_seeds():
+    seed_of = {0: 0, 1: 1, 2: 2, 100: 0, 101: 1, 102: 2}
+    a, prior = drawn(1.5, "a", seed_of), drawn(1.0, "prior", dict.fromkeys([*seed_of, 3, 4]))
+    assert cell(score(prior, **FEW), "macro", "auroc")["runs"] == "8"
+    for found in (compare(a, prior, **FEW), compare(prior, a, **FEW)):
+        assert (found["n_runs"], found["runs"], len(found["per_run"])) == (6, "3 x 2", 3)
+    scratch = drawn(1.0, "scratch", {0: 0, 1: 1, 2: 2})  # one draw a seed beside an arm of two
+    found = compare(a, scratch, **FEW)
+    assert (found["pairs"], found["runs"]) == ([(f"a#{i}", f"scratch#{i}") for i in range(3)], "3")
+    one = compare(drawn(1.5, "a", {0: 0, 100: 0}), drawn(1.0, "scratch", {0: 0}), **FEW)
+    assert (one["pairs"], one["runs"]) == ([("a#0", "scratch#0")], "1")
+
+
+def test_many_draws_of_one_seed_say_nothing_about_seeds():
+    a, b = (drawn(quality, "x", dict.fromkeys(range(0, 500, 100), 0)) for quality in (1.5, 1.0))
+    found = compare(a, b, **FEW)
+    assert np.isnan(found["v_seed"])
+    assert (found["runs"], "subjects only" in found["flags"]) == ("1 x 5", True)
+    assert "subjects only" in cell(score(a, **FEW), "macro", "auroc")["flags"]
+
+
+def test_a_memory_of_comparisons_changes_no_digit():
+    memory, arms = {}, [runs(quality, name, 3) for quality, name in ((1.5, "a"), (1.0, "b"), (1.2, "c"))]
+    for a, b in ((0, 1), (0, 2), (1, 2), (2, 0)):
+        assert str(compare(arms[a], arms[b], memory=memory, **FEW)) == str(compare(arms[a], arms[b], **FEW))
+
+
 @pytest.mark.parametrize("seed", [11, 12, 14])  # p about .08, .48 and .04
 def test_both_p_values_of_one_pair_agree(seed):
     found = compare(

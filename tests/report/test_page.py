@@ -137,7 +137,7 @@ def test_warnings_carry_what_was_flagged(seen: Page):
     assert table["effective rank of the embedding under 10: 7.25"][0] == "6"
     assert f"no positive or no negative to train on: {RARE}" in table
     assert "overlap: same family" in table
-    assert any(what.startswith("fewer than three runs") for what in table)
+    assert any(what.startswith("fewer than three seeds") for what in table)
 
 
 def test_the_family_that_was_pretrained_on_is_said_beside_the_numbers(folder: Path, copy: Path):

@@ -45,7 +45,7 @@ class Evaluation:
             | ((pl.col("metric") == "r2") & several)
         )  # fmt: skip
         names = ["task", "splits", "probe", "labelled", "arm", "role", "label", "metric", "value", "low", "high",
-                 "n_records", "n_subjects", "n_runs", "flags"]  # fmt: skip
+                 "n_records", "n_subjects", "n_runs", "runs", "flags"]  # fmt: skip
         return self.scores.filter(main).select(names).to_dicts()
 
     def to_dict(self) -> dict[str, Any]:
@@ -65,7 +65,7 @@ class Evaluation:
             lines.append(f"{task}, {what}, split {splits}, labelled {labelled}: {counts} in test")
             lines += [
                 f"  {row['arm']:34} {_number(row['value'])}  [{_number(row['low'])}, {_number(row['high'])}]  "
-                f"{row['n_runs']} run{'s' * (row['n_runs'] > 1)}  {row['flags']}".rstrip()
+                f"{row['runs']} run{'s' * (row['n_runs'] > 1)}  {row['flags']}".rstrip()
                 for row in rows
             ]
             if all("label list is empty" in row["flags"] for row in rows):
@@ -91,6 +91,7 @@ def evaluate(
     probe: Literal["linear", "finetune"] = "linear",
     labelled: str | Sequence[str] = "1.0",
     features: Literal["embedding", "measurements", "embedding+measurements"] = "embedding",
+    draws: int | None = None,
     seed: int = 0,
     save: str | Path | None = None,
     smoke: bool = False,
@@ -107,6 +108,9 @@ def evaluate(
             checkpoints out. Rows of measurements alone stand in every table of a cohort that has them.
         split: `official`, `half-a`, `half-b`, `fold-0` .. `fold-4`, or `halves` and `folds` for all of them.
         labelled: 1.0, a share (0.1) or a number (100) of the training subjects.
+        draws: of labelled subjects for each seed, where few are labelled: default 5, with `smoke` 1. Each seed has its
+            own, and is averaged over them before anything else. Rows trained from scratch keep one a seed; fine-tuned
+            arms have them all, each a training run.
         save: write the first checkpoint with the head fitted on the first task, with the most labels, as a checkpoint
             for `predict`.
         smoke: a few steps and one seed, to see that everything runs.
@@ -128,6 +132,8 @@ def evaluate(
             "--features", "a network is fine-tuned on signals only", got=features, fix="use --probe linear",
             reason="features",
         )  # fmt: skip
+    if draws is not None and draws < 1:
+        raise TaskError("--draws", "is unusable", expected="1 or more draws for each seed", got=draws, reason="draws")
     if save:
         checkpoints.refuse_other(save)
     store = Cohort.open(Path(cohort))
@@ -148,7 +154,7 @@ def evaluate(
         seed=seed,
         scratch_seeds=1 if smoke else max(names.count(name) for name in names),
         random_seeds=1 if smoke else run.Settings.random_seeds,
-        draws=1 if smoke else run.Settings.draws,
+        draws=draws or (1 if smoke else run.Settings.draws),
         steps=SMOKE_STEPS if smoke else None,
         progress=progress,
     )
@@ -158,6 +164,7 @@ def evaluate(
     words += [word for name in _several(task) for word in ("--task", name)]
     words += ["--out", str(out), "--split", split, "--probe", probe, "--seed", str(seed)]
     words += ["--features", features] if features != "embedding" else []
+    words += ["--draws", str(draws)] if draws else []
     words += [word for share in _several(labelled) for word in ("--labelled", str(share))] + ["--smoke"] * smoke
     scores = tables.write(folder, shlex.join(words), SMOKE_RESAMPLES if smoke else 1000)
     saved = _save(arms[0], settings.tasks[0], places, Path(save)) if save else None

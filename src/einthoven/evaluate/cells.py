@@ -62,7 +62,8 @@ class Cell:
 
     @property
     def run(self) -> str:
-        """Arm and what pairs it with other arms: the seed, or the draw of labelled subjects (evaluation.md D4)."""
+        """Arm and what pairs it with other arms: the seed, or the draw of labelled subjects, which no other seed of
+        the arm has (evaluation.md D4)."""
         return f"{self.arm}#{self.seed if self.labelled == '1.0' else self.draw}"
 
 

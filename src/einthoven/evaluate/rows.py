@@ -1,6 +1,6 @@
 """One row of a score table: a figure over runs and resamples becomes value, interval, method, counts and flags.
 
-Shapes: S runs, C = 1 + R columns, of which column 0 is the test set itself and the rest are resamples of its subjects.
+Shapes: S seeds, C = 1 + R columns, of which column 0 is the test set itself and the rest are resamples of its subjects.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SCHEMA = {
     "low": pl.Float64, "high": pl.Float64, "method": pl.String, "percentile_low": pl.Float64,
     "percentile_high": pl.Float64, "se": pl.Float64, "df": pl.Float64, "n_labels": pl.Int64, "n_records": pl.Int64,
     "n_subjects": pl.Int64, "n_positive_subjects": pl.Int64, "n_negative_subjects": pl.Int64, "n_runs": pl.Int64,
-    "per_run": pl.List(pl.Float64), "listed": pl.Boolean, "flags": pl.String, "learnt_as": pl.String,
+    "runs": pl.String, "per_run": pl.List(pl.Float64), "listed": pl.Boolean, "flags": pl.String, "learnt_as": pl.String,
 }  # fmt: skip
 UNDEFINED_SHARE = 0.01
 """A figure undefined in more of the resamples than this has no interval; the fixed label list keeps it far below."""

@@ -29,11 +29,15 @@ from einthoven.training.embedding import embed_cohort
 
 GROUPS = {"halves": ("half-a", "half-b"), "folds": tuple(f"fold-{k}" for k in range(5))}
 """Names for several splits whose figures are averaged (evaluation.md A3, C)."""
-SMALLEST_DRAWS = 5
-"""Draws of labelled subjects where an arm has fewer than three seeds.
+DRAWS = 5
+"""Draws of labelled subjects for each seed.
 
-DIFFERS: evaluation.md E5 has five draws up to four seeds; three or four seeds have a draw each here, no seed twice.
+DIFFERS: evaluation.md D4 has as many draws as seeds; here every seed has five of its own, averaged before seeds are
+compared, so that the spread of draws is divided by five and none of it is called that of one network.
 """
+DRAW_STEP = 100
+"""Draw k of seed number i is i + 100 k: no two seeds share a draw, and seed number i has the same draws in every arm,
+whatever its number of seeds. k = 0 is draw i with seed i."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,8 @@ class Settings:
     seed: int = 0
     random_seeds: int = references.RANDOM_SEEDS
     scratch_seeds: int = 1
-    draws: int = SMALLEST_DRAWS
+    draws: int = DRAWS
+    """Draws of few labels for each seed; what is trained from scratch has one, which is a training run each."""
     steps: int | None = None
     """Optimiser steps of the rows that train; None: those of the checkpoint's own run, 20 epochs where it has none."""
     progress: Callable[[str], None] = field(default=lambda text: None, compare=False)
@@ -73,6 +78,7 @@ def evaluate(arms: Sequence[Checkpoint], cohort: Cohort, out: Path, settings: Se
     networks = architectures(arms)
     # rows of a folder's other architectures keep their names and are not replaced by this one's
     several = len({architecture(like) for like in networks} | _held(out)) > 1
+    seeds = max((sum(arm.card["name"] == other.card["name"] for other in arms) for arm in arms), default=1)
     for split in settings.splits:
         parts_N = splits.parts(cohort, split)
         for arm in arms:
@@ -81,7 +87,7 @@ def evaluate(arms: Sequence[Checkpoint], cohort: Cohort, out: Path, settings: Se
             for labelled in settings.labelled:
                 rival_NM = None if task.measured else measured_NM
                 bench = _Bench(cohort, out, settings, task, split, parts_N, labelled, rival_NM)
-                found += bench.known_beforehand()
+                found += bench.known_beforehand(seeds)
                 for like in networks:
                     found += bench.untrained(like, tag=f" {architecture(like)[:6]}" * several)
                 found += bench.arms(arms) if settings.features != "measurements" else []
@@ -101,9 +107,13 @@ class _Bench:
     labelled: float | int
     measured_NM: np.ndarray | None
 
-    def known_beforehand(self) -> Iterator[Path]:
-        """Rows without an encoder."""
-        for seed, draw in self._pairs([self.settings.seed]):
+    def known_beforehand(self, seeds: int) -> Iterator[Path]:
+        """Rows without an encoder, so without a seed: a run for each draw of arms of so many seeds, and of the random
+        encoders' first draws."""
+        seed, step = self.settings.seed, self.settings.draws * DRAW_STEP
+        first = list(range(max(seeds, self.settings.random_seeds)))
+        further = [i + k for k in range(DRAW_STEP, step, DRAW_STEP) for i in range(seeds)]
+        for draw in [0] if self.labelled == 1.0 else [seed + number for number in first + further]:
             yield self._run("prior only", draw, seed, {}, lambda rows: Prior(self.task, rows))
             known_ND = references.age_and_sex(self.cohort)
             if known_ND is not None:
@@ -122,7 +132,7 @@ class _Bench:
         a linear probe.
         """
         seeds = [self.settings.seed + i for i in range(self.settings.random_seeds)]
-        for seed, draw in self._pairs(seeds) if self.settings.probe == "linear" else []:
+        for seed, draw in self._pairs(seeds, self.settings.draws) if self.settings.probe == "linear" else []:
             for name, estimate in (("random encoder", False), ("random encoder, norm statistics", True)):
                 encoder = Untrained(like, seed, self.cohort, self._train() if estimate else None)
                 if not estimate or encoder.has_statistics:
@@ -133,8 +143,8 @@ class _Bench:
                 f"{self.task.name}: no row from scratch, networks learn whole label sets or one value"
             )
             return
-        for seed, draw in self._pairs(seeds[: self.settings.scratch_seeds]):
-            yield from self._scratch(like, seed if self.labelled == 1.0 else draw, draw, tag)
+        for seed, draw in self._pairs(seeds[: self.settings.scratch_seeds], 1):
+            yield from self._scratch(like, seed, draw, tag)
 
     def arms(self, arms: Sequence[Checkpoint]) -> Iterator[Path]:
         """The checkpoints, several of one name being the seeds of one arm."""
@@ -143,7 +153,7 @@ class _Bench:
             by_seed = {arm.recipe.get("seed", 0): arm for arm in same}
             if len(by_seed) < len(same):
                 raise TaskError(name, "two checkpoints have one name and one seed", fix="give each recipe its own name")
-            for seed, draw in self._pairs(sorted(by_seed)):
+            for seed, draw in self._pairs(sorted(by_seed), self.settings.draws):
                 arm = by_seed[seed]
                 facts = {"checkpoint": arm.fingerprint, "card": summary(arm)}
                 if self.settings.probe == "linear":
@@ -166,12 +176,12 @@ class _Bench:
         facts = facts | {"measured": fingerprint.of_array(measured_NM)}
         return self._linear(name, draw, seed, facts, both, role="arm", features="embedding+measurements")
 
-    def _pairs(self, seeds: list[int]) -> list[tuple[int, int]]:
-        """(seed, draw): each seed on everything, or draw d with seed d, fewer than three seeds repeated (E5)."""
+    def _pairs(self, seeds: list[int], draws: int) -> list[tuple[int, int]]:
+        """(seed, draw): each seed on everything, or each seed on draws of few labels that no other seed has (E5)."""
         if self.labelled == 1.0:
             return [(seed, 0) for seed in seeds]
-        count = len(seeds) if len(seeds) >= 3 else self.settings.draws
-        return [(seeds[d % len(seeds)], self.settings.seed + d) for d in range(count)]
+        first = self.settings.seed
+        return [(seed, first + i + k * DRAW_STEP) for k in range(draws) for i, seed in enumerate(seeds)]
 
     def _train(self) -> np.ndarray:
         return np.flatnonzero((self.parts_N == "train") & self.task.known)

@@ -1,13 +1,13 @@
 """Prediction tables in, scores with intervals out: `score` for one arm, `compare` for two on the same resamples.
 
 Nothing is averaged but what the fixed label list names, nothing undefined is filled, and every figure has its interval,
-the method of it, and counts of records, subjects and runs. Shapes: S runs, K labels, C = 1 + R columns, of which column
-0 is the test set itself.
+the method of it, and counts of records, subjects and runs. Shapes: S seeds, each the mean over its runs (several draws
+of few labels, else one); K labels; C = 1 + R columns, of which column 0 is the test set itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,7 +24,7 @@ from einthoven.evaluate.intervals import LEAST, percentile, wald_t
 from einthoven.evaluate.labels import Counts, count, listing
 from einthoven.evaluate.resampled import Asked, Kind, Resampled, resample
 from einthoven.evaluate.rows import SCHEMA, row
-from einthoven.evaluate.table import Table, aligned, read
+from einthoven.evaluate.table import Table, aligned, read, together
 from einthoven.evaluate.variance import SEEDS, combine, macro_df
 
 
@@ -39,7 +39,8 @@ def score(
             unknown), score, run. One scheme of splits: `official`, or `half-a` and `half-b`, or `fold-0` .. `fold-4`.
             `run` holds the arm's seeds or few-label draws and is the same word in all splits of one seed. Train rows
             carry the truth of the full training part (their score is not read); validation rows give thresholds and
-            the Platt line. What lacks them is NaN with a reason.
+            the Platt line. What lacks them is NaN with a reason. A column `seed` says which runs are draws of few
+            labels with one seed (null: none): they are averaged first, and the variance over runs is that of seeds.
         task_name: keys the resamples together with `seed`: arms scored under one name share them.
         kind: of the task; scores of a `multilabel` or `exclusive` task are probabilities (else only ranked).
         min_positive: positive and negative subjects that a label needs in each test part to be averaged (5 or more).
@@ -49,8 +50,8 @@ def score(
         One row for each label and metric (`figures.METRICS`), then `macro` (mean over the fixed list), `macro_present`
         (over the labels that occur), `micro`, and for exclusive sets `all`. Columns as in SCHEMA: `method` is
         `logit-t`, `conservative`, `wald-t SCALE`, `wilson`, `percentile` or `none`; percentiles stand beside; `se` is
-        on the metric's own scale; with three or more runs the variance over runs is included; `flags` are joined
-        by "; ".
+        on the metric's own scale; with three or more seeds their variance is included; `runs` is `3`, or `3 x 5` for
+        three seeds with five draws each; `per_run` has a figure a seed; `flags` are joined by "; ".
 
     Raises:
         TaskError: the table breaks a rule (`table.read`), or `min_positive` is below 5.
@@ -58,7 +59,8 @@ def score(
     table = read(predictions, task_name)
     asked = Asked(kind, _listed(table, kind, min_positive), task_name, seed)
     boot = draw(table, _two_classes(table, asked), task_name=task_name, seed=seed, resamples=resamples)
-    found = resample(table, boot, asked)
+    found, units = resample(table, boot, asked), together(table.seeds)
+    found = replace(found, figures={key: _by_seed(figure_SC, units) for key, figure_SC in found.figures.items()})
     rows = []
     learnt_as = {number.name: number.learnt_as for number in numbers.of(table.labels)} if kind == "value" else {}
     for label in learnt_as or table.labels:
@@ -75,7 +77,7 @@ def score(
                 rows.append(one | {"learnt_as": learnt_as.get(label)})
     if kind != "value":
         rows += _means(table, found, asked, [f"{boot.redrawn} resamples drawn anew"] if boot.redrawn else [])
-    common = {"task": task_name, "split": table.split, "n_runs": len(table.runs)}
+    common = {"task": task_name, "split": table.split, "n_runs": len(table.runs), "runs": _told(units)}
     for one in rows:
         one["flags"] = "; ".join([*one["flags"], *table.flags])
     return pl.DataFrame([common | one for one in rows], schema=SCHEMA, orient="row")
@@ -85,6 +87,7 @@ def compare(
     predictions_a: pl.DataFrame, predictions_b: pl.DataFrame, *, task_name: str, kind: Kind, metric: str = "",
     label: str = "macro", pairs: Sequence[tuple[str, str]] | None = None, threshold: float = 0.0,
     min_positive: int = 10, resamples: int = 1000, seed: int = 0, permutations: int = 0,
+    memory: dict[Any, Any] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """The difference A - B of two arms, on the same resamples of the same subjects and with paired runs.
 
@@ -93,21 +96,28 @@ def compare(
         metric: default `auroc`, for a value `mae`.
         label: a label, `macro`, `micro` or `all`; of a task with one number it is that one.
         pairs: which run of A goes with which of B. Default: the same text after the last `#` of the run's name (the
-            whole name if it has none); a side with one run is paired with every run of the other.
+            whole name if it has none); a side with one run is paired with every run of the other, unless that has
+            several draws a seed and one of them is the same. Pairs of one seed are averaged first (column `seed`).
         threshold: what the p value tests the difference against.
         permutations: swaps of subjects for the check of p (macro-AUROC or AUROC of one pair); 0 leaves it out.
+        memory: one dictionary for all comparisons of a few arms, which must live as long: each is resampled once.
 
     Returns:
         task, split, metric, label, labels (averaged), a, b, difference, low, high, method, percentile_low,
-        percentile_high, se, df, v_subject, v_seed (NaN below 3 pairs: the interval then holds for these runs only), sdd
-        (smallest detectable difference), p, p_permutation, per_run, pairs, n_runs, n_records, n_subjects, m (subjects
-        of the rarer class; nu + 1 of a mean), redrawn, flags (list). What cannot be computed is NaN, with a flag: an
-        empty label list, fewer than 10 subjects in a class.
+        percentile_high, se, df, v_subject, v_seed (NaN below 3 seeds: the interval then holds for these runs only), sdd
+        (smallest detectable difference), p, p_permutation, per_run (one a seed), pairs, n_runs (pairs), runs (`3 x 5`:
+        three seeds with five pairs each), n_records, n_subjects, m (subjects of the rarer class; nu + 1 of a mean),
+        redrawn, flags (list). What cannot be computed is NaN, with a flag: an empty label list, fewer than 10 subjects
+        in a class.
 
     Raises:
         TaskError: the tables do not belong together, runs cannot be paired, or there is no such label or metric.
     """
-    a, b = read(predictions_a, task_name), read(predictions_b, task_name)
+    memory = {} if memory is None else memory
+    a, b = (
+        _once(memory, (id(frame), task_name), lambda frame=frame: read(frame, task_name))
+        for frame in (predictions_a, predictions_b)
+    )
     b = aligned(a, b, task_name)
     metric = metric or ("mae" if kind == "value" else "auroc")
     if metric not in METRICS:
@@ -121,19 +131,26 @@ def compare(
             )
     labels = list(asked.listed) if label == "macro" else [label]
     matched, flags = _pairs(a, b, pairs, task_name)
+    units = _units(a, b, matched)
     p_permutation = _permuted(a, b, matched, labels, metric, permutations, task_name, seed)
-    boot = draw(a, _two_classes(a, asked), task_name=task_name, seed=seed, resamples=resamples)
-    found_a, found_b = resample(a, boot, asked), resample(b, boot, asked)
+    boot = _once(
+        memory, (asked, resamples),
+        lambda: draw(a, _two_classes(a, asked), task_name=task_name, seed=seed, resamples=resamples),
+    )  # fmt: skip
+    found_a, found_b = (
+        _once(memory, (id(frame), asked, resamples, a.labels), lambda table=table: resample(table, boot, asked))
+        for frame, table in ((predictions_a, a), (predictions_b, b))
+    )
     have = {of for of, name in (*found_a.figures, *found_a.reasons) if name == metric}
     for one in labels:
         if one not in have:
             raise TaskError(task_name, f"no {metric} of '{one}'", fix=nearest(one, have), reason="metric")
-    a_KSC = _stack(found_a, labels, metric)[:, [one for one, _ in matched]]
-    b_KSC = _stack(found_b, labels, metric)[:, [two for _, two in matched]]
+    a_KSC = _by_seed(_stack(found_a, labels, metric)[:, [one for one, _ in matched]], units)
+    b_KSC = _by_seed(_stack(found_b, labels, metric)[:, [two for _, two in matched]], units)
     d_SC = (a_KSC - b_KSC).mean(axis=0)
     counts, df = _counts_and_df(a, kind, label, metric, labels, a_KSC - b_KSC)
     flags += [] if labels else ["label list is empty"]
-    flags += ["subjects only"] if len(matched) < SEEDS else []
+    flags += ["subjects only"] if len(units) < SEEDS else []
     if len(labels) == 1 and df + 1 < LEAST:
         flags.append(f"fewer than {LEAST} subjects in a class")
         df = float("nan")
@@ -149,9 +166,15 @@ def compare(
         "v_seed": variance.seed, "sdd": variance.smallest_detectable, "p": variance.p_value(difference, threshold),
         "p_permutation": p_permutation, "per_run": d_SC[:, 0].tolist(),
         "pairs": [(a.runs[one], b.runs[two]) for one, two in matched], "n_runs": len(matched),
-        "n_records": counts.records, "n_subjects": counts.subjects, "m": df + 1, "redrawn": boot.redrawn,
-        "flags": [*flags, *a.flags],
+        "runs": _told(units), "n_records": counts.records, "n_subjects": counts.subjects, "m": df + 1,
+        "redrawn": boot.redrawn, "flags": [*flags, *a.flags],
     }  # fmt: skip
+
+
+def _once(memory: dict[Any, Any], key: Any, make: Callable[[], Any]) -> Any:
+    if key not in memory:
+        memory[key] = make()
+    return memory[key]
 
 
 def _listed(table: Table, kind: Kind, min_positive: int) -> tuple[str, ...]:
@@ -217,6 +240,17 @@ def _stack(found: Resampled, labels: list[str], metric: str) -> np.ndarray:
     return np.stack([found.figures.get((label, metric), absent_SC) for label in labels] or [absent_SC])
 
 
+def _by_seed(figure_RC: np.ndarray, units: list[list[int]]) -> np.ndarray:
+    """Figures (.., runs, C) averaged over the runs of each seed: (.., S, C)."""
+    return np.stack([figure_RC[..., unit, :].mean(axis=-2) for unit in units], axis=-2)
+
+
+def _told(units: list[list[int]]) -> str:
+    """How many seeds, and with how many draws each where they have several."""
+    least, most = (of(len(unit) for unit in units) for of in (min, max))
+    return str(len(units)) if most == 1 else f"{len(units)} x {least}" + f"-{most}" * (least < most)
+
+
 def _counts_and_df(
     table: Table, kind: Kind, label: str, metric: str, labels: list[str], figure_KSC: np.ndarray
 ) -> tuple[Counts, float]:
@@ -239,18 +273,26 @@ def _pairs(
             if run not in table.runs:
                 raise TaskError(where, f"no run called '{run}'", fix=nearest(run, table.runs), reason="runs")
         return [(a.runs.index(one), b.runs.index(two)) for one, two in pairs], []
-    if len(a.runs) == 1 or len(b.runs) == 1:
+    names_a, names_b = ([run.rpartition("#")[2] for run in table.runs] for table in (a, b))
+    matched = [(one, names_b.index(name)) for one, name in enumerate(names_a) if name in names_b]
+    drawn = any(len(unit) > 1 for table in (a, b) for unit in together(table.seeds))
+    if 1 in (len(a.runs), len(b.runs)) and not (drawn and matched):
         found = [(one, two) for one in range(len(a.runs)) for two in range(len(b.runs))]
         return found, ["one run against several: no seeds of its side are in the interval"] * (len(found) > 1)
-    seeds_a, seeds_b = ([run.rpartition("#")[2] for run in table.runs] for table in (a, b))
-    matched = [(one, seeds_b.index(seed)) for one, seed in enumerate(seeds_a) if seed in seeds_b]
     if not matched:
         raise TaskError(
-            where, "no run of one arm has the seed of a run of the other", expected=f"one of {' '.join(seeds_a)}",
-            got=" ".join(seeds_b), fix="give pairs", reason="runs",
+            where, "no run of one arm has the seed of a run of the other", expected=f"one of {' '.join(names_a)}",
+            got=" ".join(names_b), fix="give pairs", reason="runs",
         )  # fmt: skip
     alone = len(a.runs) + len(b.runs) - 2 * len(matched)
     return matched, [f"{alone} runs without a partner left out"] if alone else []
+
+
+def _units(a: Table, b: Table, matched: list[tuple[int, int]]) -> list[list[int]]:
+    """Pairs that have one seed, together: of the side with fewer seeds, none of which may count twice."""
+    sides = [[a.seeds[one] for one, _ in matched], [b.seeds[two] for _, two in matched]]
+    single = [side for side, table in zip(sides, (b, a), strict=True) if len(table.runs) == 1]
+    return min((together(side) for side in single or sides), key=len)
 
 
 def _permuted(

@@ -2,6 +2,7 @@
 
 The table is tidy (key, subject, split, part, label, truth, score, run), so anybody's predictions can enter. Shapes:
 n test records sorted by key, K labels in the order of the table, S runs (seeds or draws) sorted by name, G subjects.
+A column `seed` may say which runs are draws of few labels with one seed; they are averaged before anything else.
 Unknown truth is NaN. What cannot be scored honestly is refused here: a person in two parts, a known truth without
 score.
 """
@@ -9,6 +10,7 @@ score.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -52,6 +54,8 @@ class Table:
     runs: tuple[str, ...]
     splits: tuple[Split, ...]
     flags: tuple[str, ...] = ()
+    seeds: tuple[str | None, ...] = ()
+    """The seed of each run; None: it shares its seed, if it has one, with no other run."""
 
     @property
     def split(self) -> str:
@@ -62,7 +66,7 @@ def read(predictions: pl.DataFrame, where: str) -> Table:
     """Check a prediction table and turn it into arrays.
 
     Args:
-        predictions: one arm on one task; other columns are ignored.
+        predictions: one arm on one task; `seed` may be absent or null, further columns are ignored.
         where: name of the task, for messages.
 
     Raises:
@@ -77,6 +81,7 @@ def read(predictions: pl.DataFrame, where: str) -> Table:
     frame = predictions.select(
         "key", "subject", pl.col("split", "part", "label", "run").cast(pl.String),
         pl.col("truth", "score").cast(pl.Float64).fill_null(float("nan")),
+        pl.col("seed").cast(pl.String) if "seed" in predictions.columns else pl.lit(None, pl.String).alias("seed"),
     )  # fmt: skip
     if frame.is_empty():
         raise TaskError(where, "the prediction table is empty")
@@ -95,7 +100,17 @@ def read(predictions: pl.DataFrame, where: str) -> Table:
     }
     splits = [_split(name, runs, pieces, len(labels), frame, where) for name in names]
     flags = (f"without {' '.join(missing)}",) if missing else ()
-    return Table(labels, runs, tuple(splits), flags)
+    of_run = dict(frame.group_by("run").agg(pl.col("seed").unique()).iter_rows())
+    seeds = tuple(of_run[run][0] if len(of_run[run]) == 1 else None for run in runs)
+    return Table(labels, runs, tuple(splits), flags, seeds)
+
+
+def together(seeds: Sequence[str | None]) -> list[list[int]]:
+    """Numbers of the runs of each seed, by their first; a run without one is alone."""
+    found: dict[str | int, list[int]] = {}
+    for run, seed in enumerate(seeds):
+        found.setdefault(run if seed is None else seed, []).append(run)
+    return list(found.values())
 
 
 def aligned(a: Table, b: Table, where: str) -> Table:

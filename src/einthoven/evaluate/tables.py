@@ -46,7 +46,10 @@ def write(folder: Path, command: str, resamples: int = 1000) -> pl.DataFrame:
         arms[key][cell["arm"]].append(i)
     tables, differences = [], []
     for key, group in arms.items():
-        predictions = {arm: pl.concat([_predictions(places[i]) for i in members]) for arm, members in group.items()}
+        predictions = {
+            arm: pl.concat([_predictions(places[i], _seed(cells[i])) for i in members])
+            for arm, members in group.items()
+        }
         kind = cells[next(iter(group.values()))[0]]["kind"]
         for arm, table in predictions.items():
             found = scores.score(table, task_name=key[0], kind=kind, resamples=resamples)
@@ -55,12 +58,13 @@ def write(folder: Path, command: str, resamples: int = 1000) -> pl.DataFrame:
             tables.append(found.with_columns(
                 *_columns(key), *(pl.lit(word).alias(name) for name, word in said.items()), _unit(units)
             ))  # fmt: skip
+        memory: dict[Any, Any] = {}
         tested = [arm for arm in group if cells[group[arm][0]]["role"] == "arm"]
         for metric, label in _main(kind, next(iter(predictions.values()))):
             for a, b in _pairs(tested, list(group)):
                 found = scores.compare(
                     predictions[a], predictions[b], task_name=key[0], kind=kind, metric=metric, label=label,
-                    resamples=resamples,
+                    resamples=resamples, memory=memory,
                 )  # fmt: skip
                 task, splits, probe, labelled = key
                 said = {"splits": splits, "probe": probe, "labelled": labelled, "arm_a": a, "arm_b": b}
@@ -77,11 +81,19 @@ def write(folder: Path, command: str, resamples: int = 1000) -> pl.DataFrame:
     return scored
 
 
-def _predictions(place: Path) -> pl.DataFrame:
+def _seed(cell: dict[str, Any]) -> str | None:
+    """The seed of a cell that has one of its own and is one draw of few labels; a reference without a network has
+    none."""
+    drawn = cell["labelled"] != "1.0" and (cell["role"] == "arm" or "architecture" in cell.get("facts", {}))
+    return str(cell["seed"]) if drawn and "seed" in cell else None
+
+
+def _predictions(place: Path, seed: str | None) -> pl.DataFrame:
     """The columns of a prediction table that are scored; others may stand beside them."""
     path = place / "predictions.parquet"
     try:
-        return pl.read_parquet(path).select(pl.col(name).cast(kind) for name, kind in COLUMNS.items())
+        columns = [pl.col(name).cast(kind) for name, kind in COLUMNS.items()]
+        return pl.read_parquet(path).select(*columns, pl.lit(seed, pl.String).alias("seed"))
     except (OSError, pl.exceptions.PolarsError) as error:
         raise TaskError(
             path, "is no prediction table", expected=", ".join(COLUMNS), got=error, reason="cell"

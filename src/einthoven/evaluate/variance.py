@@ -1,8 +1,8 @@
 """How uncertain a figure is: variance over test subjects, variance over seeds, their sum and its degrees of freedom.
 
-Shapes: S seeds (or few-label draws, which run with them), R resamples, K labels. A t test over seeds alone ignores the
-test sample and covers 25-86 % where 95 % is promised; subjects alone ignore training and cover 88-93 %. So
-Var = V_subject + V_seed, with Welch-Satterthwaite degrees of freedom.
+Shapes: S seeds (each the mean over its own draws of few labels), R resamples, K labels. A t test over seeds alone
+ignores the test sample and covers 25-86 % where 95 % is promised; subjects alone ignore training and cover 88-93 %.
+So Var = V_subject + V_seed, with Welch-Satterthwaite degrees of freedom.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import numpy as np
 from scipy.special import stdtr, stdtrit
 
 SEEDS = 3
-"""Fewer runs than this say nothing about seeds: the variance is of subjects alone, conditional on the runs."""
+"""Fewer than this say nothing about seeds: the variance is of subjects alone, conditional on the runs."""
 POWER = 0.80
 
 
 @dataclass(frozen=True)
 class Variance:
-    """V_subject (with its small-sample factor), V_seed (NaN below 3 runs), their sum, and degrees of freedom."""
+    """V_subject (with its small-sample factor), V_seed (NaN below 3 seeds), their sum, and degrees of freedom."""
 
     subject: float
     seed: float
@@ -43,11 +43,13 @@ class Variance:
 
 
 def combine(per_run_S: np.ndarray, resamples_R: np.ndarray, df: float) -> Variance:
-    """Variance of the mean over runs.
+    """Variance of the mean over seeds.
 
     Args:
-        per_run_S: the figure (or paired difference) of each run on the test set itself.
-        resamples_R: the figure averaged over runs, in each resample of subjects; NaN = undefined, left out.
+        per_run_S: the figure (or paired difference) of each seed on the test set itself. Where every seed has draws
+            of labelled subjects of its own, the variance over seeds holds that of draws too; runs that share a seed
+            are not independent and must have been averaged.
+        resamples_R: the figure averaged over seeds, in each resample of subjects; NaN = undefined, left out.
         df: m - 1 for m subjects of the rarer class, or `macro_df`; the factor of the small sample is (df + 1) / df.
     """
     if not df >= 1:  # NaN too

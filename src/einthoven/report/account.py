@@ -32,7 +32,7 @@ METHODS = {
     "wilson": "Sensitivity and specificity: Wilson's interval on the effective number of subjects.",
 }
 FLAGS = {
-    "subjects only": "fewer than three runs: variance over seeds unknown, the interval holds for these runs only",
+    "subjects only": "fewer than three seeds: variance over seeds unknown, the interval holds for these runs only",
     "no variation in resamples": "the figure is the same in every resample, so the interval has no width",
     "scores are not probabilities": "scores outside 0 to 1: ranked, no Brier score and no calibration",
 }
@@ -97,8 +97,9 @@ def intervals(results: Results) -> Html:
     used |= {"logit-t"} if "conservative" in used else set()  # its rule refers to the other
     paragraphs = (
         "Test subjects are drawn with replacement, all recordings of a subject together; arms, labels and seeds of one "
-        "task share the same draws. With three or more runs the variance over runs is added to that over subjects. All "
-        "intervals are two-sided, 95 %, and not adjusted for the number of comparisons.",
+        "task share the same draws. Draws of few labels are averaged within their seed; with three or more seeds the "
+        "variance over them is added to that over subjects. All intervals are two-sided, 95 %, and not adjusted for "
+        "the number of comparisons.",
         tag("ul", [tag("li", METHODS[name]) for name in METHODS if name in used]),
         "A paired difference is Wald-t on the differences in the same draws and between runs of one seed. Its smallest "
         "detectable difference is what a two-sided 5 % test would find with 80 % power: where it is larger than the "

@@ -6,15 +6,16 @@ The numbers are those of the HTML page, from the same `Results`.
 from __future__ import annotations
 
 from einthoven.report.results import Results, Row, Setting
-from einthoven.report.tables import Index, errors, headlines, labels_said, number, numbers, way
+from einthoven.report.tables import Index, errors, headlines, labels_said, number, numbers, runs, way
 
 NOTE = (
-    "Points with 95 % intervals by subject, not adjusted for multiplicity; with three or more runs the interval holds "
-    "the variance over runs too. Holm's p takes all differences of this page as one family. An interval that holds 0 "
-    "shows no difference, and does not show that there is none: compare with the smallest detectable one. `*` after "
-    "the runs: fewer than three, or one run against several, so that the interval lacks the variance over the runs of "
-    "one side and holds for these runs only; `+`: runs without a partner of the same seed are left out. Rank: the "
-    "least effective rank over the runs."
+    "Points with 95 % intervals by subject, not adjusted for multiplicity; with three or more seeds the interval holds "
+    "the variance over seeds too. Runs: seeds, or `3 x 5`: three seeds, each the mean over five draws of labelled "
+    "subjects of its own; a row without seeds counts its draws. Holm's p takes all differences of this page as one "
+    "family. An interval that holds 0 shows no difference, and does not show that there is none: compare with the "
+    "smallest detectable one. `*` after the runs: fewer than three seeds, or one run against several, so that the "
+    "interval lacks the variance over the seeds of one side and holds for these runs only; `+`: runs without a partner "
+    "of the same seed and draw are left out. Rank: the least effective rank over the runs."
 )
 MARKS = {"subjects only": "*", "one run against several": "*", "without a partner": "+"}
 """What flags begin with or hold, and their signs."""
@@ -46,9 +47,9 @@ def _table(results: Results, setting: Setting) -> str:
     ]
     for arm in results.arms(setting):
         rows = [index.get((arm, column.label, column.metric)) for column in columns]
-        runs = next((row["n_runs"] for row in rows if row), 0)
+        count = next((runs(row) for row in rows if row), 0)
         cells = [_figure(row) for row in rows]
-        lines.append(f"| {arm} | " + " | ".join(cells) + f" | {runs} | {_rank(results, setting, arm)} |")
+        lines.append(f"| {arm} | " + " | ".join(cells) + f" | {count} | {_rank(results, setting, arm)} |")
     if names := numbers(index):
         counted = {name: next(row for (_, label, _), row in index.items() if label == name) for name in names}
         for what, key in (("recordings", "n_records"), ("subjects", "n_subjects")):
@@ -95,7 +96,7 @@ def _differences(results: Results, setting: Setting) -> str:
         point, low, high = (number(row[key], sign=True) for key in ("difference", "low", "high"))
         p, adjusted = (_p(row[key]) for key in ("p", "p_holm"))
         marks = sorted({sign for word, sign in MARKS.items() if any(word in flag for flag in row["flags"])})
-        cells = (f"{point} [{low}, {high}]", p, adjusted, number(row["sdd"]), f"{row['n_runs']}{''.join(marks)}")
+        cells = (f"{point} [{low}, {high}]", p, adjusted, number(row["sdd"]), f"{runs(row)}{''.join(marks)}")
         of = f" {headings[row['label']]} |" if several else ""
         lines.append(f"| {row['arm_a']} - {row['arm_b']} |{of} {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -167,19 +167,24 @@ def forest(results: Results, setting: Setting, column: Column, colours: dict[str
     axis = curves.scale([row[k] for _, row in rows if row and not constant(row) for k in ("value", "low", "high")])
     body = [
         tag("tr", tag("th", arm, scope="row"), tag("td", _drawn(row, axis, colours[arm], "value"), class_="drawing"),
-            tag("td", figure(row)), tag("td", row["n_runs"] if row else "–"))
+            tag("td", figure(row)), tag("td", runs(row) if row else "–"))
         for arm, row in rows
     ]  # fmt: skip
-    runs = "seeds" if setting.labelled == "1.0" else "draws"
+    counted = "seeds" if setting.labelled == "1.0" else "seeds x draws"
     head = tag(
         "tr",
         tag("th", "arm", scope="col"),
         tag("td"),
         tag("th", column.heading, scope="col"),
-        tag("th", runs, scope="col"),
+        tag("th", counted, scope="col"),
     )
     foot = tag("tr", tag("td"), tag("td", curves.axis_row(axis), class_="drawing"), tag("td"), tag("td"))
     return _wide(tag("thead", head), tag("tbody", body), tag("tfoot", foot), class_="forest")
+
+
+def runs(row: Row) -> str:
+    """`3`, or `3 x 5` for three seeds with five draws of few labels each; older folders have the number alone."""
+    return row.get("runs") or str(row["n_runs"])
 
 
 def differences(results: Results, setting: Setting, column: Column, colours: dict[str, str]) -> Html | None:
@@ -200,7 +205,7 @@ def differences(results: Results, setting: Setting, column: Column, colours: dic
             tag("tr", tag("th", row["arm_b"], scope="row"),
                 tag("td", _drawn(row, axis, colours[arm], "difference"), class_="drawing"),
                 tag("td", figure(row, 3, True, "difference")), tag("td", _p(row["p"])),
-                tag("td", _p(row["p_holm"])), tag("td", number(row["sdd"])), tag("td", row["n_runs"]))
+                tag("td", _p(row["p_holm"])), tag("td", number(row["sdd"])), tag("td", runs(row)))
             for row in rows
             if row["arm_a"] == arm
         ]  # fmt: skip
