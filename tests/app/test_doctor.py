@@ -20,7 +20,8 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_a_complete_installation_is_well():
     found = doctor()
     assert found.exit_code == 0
-    assert [check.works for check in found.checks] == [True, True]
+    assert len(found.checks) >= 2
+    assert all(check.works for check in found.checks)
     assert json.loads(json.dumps(found.to_dict()))["packages"]["numpy"] == np.__version__
 
 

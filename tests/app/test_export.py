@@ -19,7 +19,7 @@ from einthoven.core.layout import Layout
 from einthoven.objectives import Head
 from einthoven.training import checkpoint
 
-pytest.importorskip("onnxscript")
+pytest.importorskip("onnx")
 torch.set_num_threads(1)
 
 RUN = """
@@ -56,6 +56,7 @@ def test_every_encoder_runs_without_torch_and_gives_its_numbers(name, tmp_path):
     far = json.loads(said.stdout)
     assert set(far) == set(done.outputs) == {"tokens", "pooled"}
     assert max(far.values()) < 1e-4
+    assert json.loads((tmp_path / "onnx" / "layout.json").read_text())["shorter"]  # and other lengths
 
 
 def test_a_head_gives_scores_and_the_layout_says_their_names(tmp_path):

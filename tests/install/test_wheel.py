@@ -117,6 +117,15 @@ def test_the_core_checks_draws_prepares_and_audits(core: Environment):
     assert "encoders" in core.einthoven("list")
 
 
+def test_the_encoder_that_ships_embeds_and_predicts_without_torch(core: Environment):
+    found = json.loads(core.einthoven("list", "shipped", "--json"))["kinds"]["shipped"]
+    if len(found) != 1:
+        pytest.skip(f"{len(found)} encoders ship")
+    assert len(json.loads(core.einthoven("embed", "files", "--json"))["rows"]) == 3
+    said = json.loads(core.einthoven("predict", "files", "--checkpoint", *found, "--json"))
+    assert (len(said["rows"]), said["notice"]) == (3, "research output, not a diagnosis")
+
+
 @pytest.mark.parametrize(
     ("words", "extra"),
     [
@@ -130,6 +139,7 @@ def test_the_core_checks_draws_prepares_and_audits(core: Environment):
     ids=lambda words: words if isinstance(words, str) else words[0],
 )
 def test_what_needs_an_extra_says_the_one_command_that_brings_it(core: Environment, words: list[str], extra: str):
+    (core.folder / "run").mkdir(exist_ok=True)
     (core.folder / "a.toml").write_text('[data]\ncohort = "cohort"\n[encoder]\nname = "resnet"\n'
                                         '[objective]\nname = "simclr"\n[training]\nsteps = 1\n')  # fmt: skip
     (said,) = core.einthoven(*words, code=2).splitlines()

@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any
 
 from einthoven import formats
-from einthoven.app import findings
+from einthoven.app import findings, shipped
 from einthoven.core import recipe
 from einthoven.core.errors import CheckpointError, EinthovenError, FormatError
 from einthoven.core.layout import Layout
@@ -99,7 +99,8 @@ def check(
 
     Args:
         path: a recording, a folder of recordings, or a cohort.
-        checkpoint: a checkpoint or run folder: say what it wants and what of that is missing here.
+        checkpoint: a checkpoint, export or run folder, or a shipped name: say what it wants and what of that is
+            missing here.
         rate, unit, lead, column: what the files do not state.
 
     Raises:
@@ -107,7 +108,7 @@ def check(
             or the checkpoint has no readable card.
     """
     path = Path(path)
-    layout = _layout(Path(checkpoint)) if checkpoint is not None else None
+    layout = _layout(shipped.folder(checkpoint)) if checkpoint is not None else None
     if (path / "card.json").is_file():
         return _check_cohort(path, layout)
     if path.is_dir():
@@ -185,8 +186,8 @@ def _check_cohort(path: Path, layout: Layout | None) -> Check:
 
 def _layout(checkpoint: Path) -> Layout:
     """The layout on a checkpoint's card; the weights, and torch, are not touched."""
-    best = checkpoint / "best" / "config.json"
-    card = best if best.is_file() else checkpoint / "config.json"
+    places = [checkpoint / name for name in ("best/config.json", "config.json", "layout.json")]
+    card = next((place for place in places if place.is_file()), places[1])
     try:
         if card.stat().st_size > _LARGEST_CARD:
             raise CheckpointError(card, "is too large for a card", reason="card")

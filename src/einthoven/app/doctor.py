@@ -12,11 +12,13 @@ import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
 from einthoven import __version__
+from einthoven.app import shipped
 from einthoven.core.errors import EinthovenError
 
 _REQUIREMENT = re.compile(r"""^([A-Za-z0-9._-]+).*?(?:extra == ['"]([\w-]+)['"])?$""")
@@ -85,6 +87,10 @@ def doctor() -> Doctor:
         checks=(
             _check("a result can be written here", _write_here),
             _check("a recording is written, read and measured", _recording),
+            *(
+                _check(f"the shipped encoder {name} gives its numbers", partial(_encoder, name))
+                for name in shipped.names()
+            ),
         ),
     )
 
@@ -158,6 +164,14 @@ def _recording() -> str:
     if got.leads != made.leads or off > 0.00051 or abs(measured - true) > 2:
         raise EinthovenError("", finding, fix="reinstall numpy and scipy, then report it", reason="self-check")
     return finding
+
+
+def _encoder(name: str) -> str:
+    """A shipped encoder on its test vector, without torch."""
+    from einthoven.app import models
+
+    model = models.Exported(shipped.HERE / name)
+    return f"within {model.difference:.1g} of its test vector, {model.width} numbers a recording"
 
 
 def _heart_rate(lead: Any, rate: float) -> float:

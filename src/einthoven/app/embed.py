@@ -56,7 +56,7 @@ def embed(
 
     Args:
         path: a recording, a folder or a cohort.
-        checkpoint: checkpoint or run folder.
+        checkpoint: checkpoint, export or run folder, or the name of a shipped encoder; the one that ships without it.
         out: `.parquet` or `.csv`; refusals go beside it.
         strict: exit code 1 when a recording was refused.
         rate, unit, lead, column: what the files do not state.

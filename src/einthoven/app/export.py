@@ -1,15 +1,15 @@
 """`export`: a checkpoint as ONNX, so that it runs without torch; what it gives is compared before it counts.
 
 The folder holds `model.onnx`, `layout.json` (what the model wants and gives) and `test.npz` (an input and the outputs
-that torch gave for it). Inputs: `signal` (B, L, T) float32 in the layout's unit, `valid` (B, L, T) bool, and for an
-encoder with conventions `convention` (B,) int64. Outputs: `tokens` (B, N, D), `pooled` (B, D), and `scores` (B, K) if
-the checkpoint has a head. The number of rows is free, the window's length is the layout's.
+that torch gave for it), and is itself a checkpoint for `embed` and `predict`. Inputs: `signal` (B, L, T) float32 in the
+layout's unit, `valid` (B, L, T) bool, and for an encoder with conventions `convention` (B,) int64. Outputs: `tokens`
+(B, N, D), `pooled` (B, D), and `scores` (B, K) if the checkpoint has a head; `head.onnx` gives scores for vectors that
+are means over windows. The number of rows is free; T is the layout's, or less where the card says `shorter`.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import logging
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -18,15 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from einthoven.app import inference
+from einthoven.app import models
+from einthoven.app.models import HEAD, LAYOUT, MODEL, SCHEMA, TEST, TOLERANCE, difference
 from einthoven.core import fingerprint, random
 from einthoven.core.errors import DONE, CheckpointError, ExtraError
 from einthoven.core.output import replaced
-from einthoven.signal import _onnx
-
-MODEL, LAYOUT, TEST = "model.onnx", "layout.json", "test.npz"
-TOLERANCE = 1e-4
-"""Share of an output's largest number by which onnxruntime may differ from torch."""
 
 ROWS = 3
 OPSET = 18
@@ -59,7 +55,7 @@ def export(checkpoint: str | Path, *, out: str | Path) -> Exported:
     """Write a checkpoint as ONNX.
 
     Args:
-        checkpoint: a checkpoint folder, or a run folder (its best checkpoint).
+        checkpoint: a checkpoint folder, a run folder (its best checkpoint) or a shipped name.
         out: the folder to be written; a former export there is replaced.
 
     Raises:
@@ -68,11 +64,11 @@ def export(checkpoint: str | Path, *, out: str | Path) -> Exported:
     """
     out = Path(out)
     _refuse_other(out)
-    for module in ("onnx", "onnxscript"):
-        if importlib.util.find_spec(module) is None:
-            raise ExtraError.of("export", "export")
-    model = inference.load(checkpoint, "export")
+    if importlib.util.find_spec("onnx") is None:
+        raise ExtraError.of("export", "export")
+    model = models.checkpoint(checkpoint, "export")
     card: dict[str, Any] = {
+        "schema": SCHEMA,
         "layout": model.layout.to_dict(), "name": model.card["name"], "fingerprint": model.fingerprint,
         "encoder": model.card["encoder"], "head": model.card["head"],
     }  # fmt: skip
@@ -80,9 +76,13 @@ def export(checkpoint: str | Path, *, out: str | Path) -> Exported:
         card |= {"conventions": list(names), "convention": model.encoder.convention}
     given = _example(model.layout.samples, len(model.layout.leads), len(names or ()))
     with replaced(out) as scratch:
-        want = _write(model, given, scratch / MODEL)
+        whole = _whole(model)
+        want = _write(whole, given, scratch / MODEL)
         got = _run(scratch / MODEL, given)
-        far = {name: _difference(got[name], want[name]) for name in want}
+        if model.head is not None:
+            _write(model.head, {"pooled": want["pooled"]}, scratch / HEAD)
+            got["scores"] = _run(scratch / HEAD, {"pooled": got["pooled"]})["scores"]
+        far = {name: difference(got[name], want[name]) for name in want}
         worst = max(far, key=lambda name: far[name])
         if not far[worst] <= TOLERANCE:  # NaN is far
             raise CheckpointError(
@@ -92,7 +92,7 @@ def export(checkpoint: str | Path, *, out: str | Path) -> Exported:
             )  # fmt: skip
         inputs = {name: list(array.shape) for name, array in given.items()}
         outputs = {name: list(array.shape) for name, array in want.items()}
-        card |= {"inputs": inputs, "outputs": outputs}
+        card |= {"inputs": inputs, "outputs": outputs, "shorter": _shorter(whole, given, scratch / MODEL)}
         (scratch / LAYOUT).write_text(fingerprint.to_json(card, indent=2) + "\n", encoding="utf-8")
         np.savez(scratch / TEST, **given, **want)  # type: ignore[arg-type]
         size = (scratch / MODEL).stat().st_size
@@ -110,8 +110,8 @@ def _example(samples: int, leads: int, conventions: int) -> dict[str, np.ndarray
     return given | ({"convention": np.arange(ROWS) % conventions} if conventions else {})
 
 
-def _write(model: Any, given: Mapping[str, np.ndarray], path: Path) -> dict[str, np.ndarray]:
-    """Write the ONNX file; return what torch gives for the example."""
+def _whole(model: Any) -> Any:
+    """Encoder and head as one module of arrays."""
     import torch
 
     rate, head, encoder = model.layout.rate, model.head, model.encoder
@@ -126,25 +126,52 @@ def _write(model: Any, given: Mapping[str, np.ndarray], path: Path) -> dict[str,
             scores = (self.head(found.pooled),) if self.head is not None else ()
             return (found.tokens, found.pooled, *scores)
 
-    whole = Outputs().eval()
-    names = ["tokens", "pooled", *(["scores"] if head is not None else [])]
-    example = tuple(torch.from_numpy(array) for array in given.values())
-    batch = torch.export.Dim("batch", min=1, max=1 << 20)
-    shapes = {name: {0: batch} for name in given}
-    loud = logging.getLogger("torch.onnx").level
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    try:
-        with torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            want = whole(*example)
-            torch.onnx.export(
-                whole, example, str(path), input_names=list(given), output_names=names, dynamo=True,
-                opset_version=OPSET, dynamic_shapes=shapes, external_data=False, verbose=False,
-            )  # fmt: skip
-    finally:
-        logging.getLogger("torch.onnx").setLevel(loud)
+    return Outputs().eval()
+
+
+def _write(module: Any, given: Mapping[str, np.ndarray], path: Path) -> dict[str, np.ndarray]:
+    """Write the ONNX file; return what torch gives for the example.
+
+    By tracing: torch's newer exporter proves that a length is free, and fixes it where it cannot, so a recording of
+    9.9 s would have no model.
+    """
+    import torch
+
+    want = _torch(module, given)
+    free = {"signal": {0: "batch", 2: "time"}, "valid": {0: "batch", 2: "time"}, "tokens": {0: "batch", 1: "token"}}
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            module, tuple(map(torch.from_numpy, given.values())), str(path), input_names=list(given),
+            output_names=list(want), dynamo=False, opset_version=OPSET,
+            dynamic_axes={name: free.get(name, {0: "batch"}) for name in [*given, *want]},
+        )  # fmt: skip
     _without_traces(path)
-    return {name: tensor.numpy() for name, tensor in zip(names, want)}
+    return want
+
+
+def _torch(module: Any, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    import torch
+
+    with torch.no_grad():
+        found = module(*map(torch.from_numpy, given.values()))
+    found = found if isinstance(found, tuple) else (found,)
+    names = ("tokens", "pooled", "scores") if "signal" in given else ("scores",)
+    return {name: tensor.numpy() for name, tensor in zip(names, found)}
+
+
+def _shorter(module: Any, given: Mapping[str, np.ndarray], path: Path) -> bool:
+    """Whether windows of other lengths give what torch gives for them: odd and even, down to a fifth."""
+    for samples in {given["signal"].shape[-1] * share // 10 for share in (2, 5, 7, 9)}:
+        cut = {name: array[..., :samples] if array.ndim == 3 else array for name, array in given.items()}
+        want = _torch(module, cut)
+        try:
+            got = _run(path, cut)
+        except Exception:  # onnxruntime's have no class in common
+            return False
+        if not all(difference(got[name], want[name]) <= TOLERANCE for name in want):
+            return False
+    return True
 
 
 def _without_traces(path: Path) -> None:
@@ -162,7 +189,7 @@ def _without_traces(path: Path) -> None:
 
 def _run(path: Path, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """What onnxruntime gives, all rows together; the first alone must be the same."""
-    session = _onnx.session(path)
+    session = models.session(path)
     names = [output.name for output in session.get_outputs()]
     together = session.run(None, dict(given))
     alone = session.run(None, {name: array[:1] for name, array in given.items()})
@@ -171,14 +198,10 @@ def _run(path: Path, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     }
 
 
-def _difference(got: np.ndarray, want: np.ndarray) -> float:
-    return float(np.abs(got - want).max() / max(float(np.abs(want).max()), 1e-6))
-
-
 def _refuse_other(out: Path) -> None:
     """Nothing but an export, or an empty folder, is ever replaced by one."""
     there = list(out.iterdir()) if out.is_dir() else [out] if out.exists() else []
-    other = sorted(path.name for path in there if path.name not in (MODEL, LAYOUT, TEST))
+    other = sorted(path.name for path in there if path.name not in (MODEL, HEAD, LAYOUT, TEST))
     if other:
         raise CheckpointError(
             out, "holds something else than an export and is not replaced", got=", ".join(other[:3]),

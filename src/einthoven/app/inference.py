@@ -1,14 +1,14 @@
 """A file, a folder or a cohort through a checkpoint's encoder: one pooled vector a recording, refusals listed.
 
-`embed` and `predict` stand on this. Recordings are read and brought into the checkpoint's layout by the one order of
-processing, a block at a time, and go through the network in batches of equal length, so memory does not grow with the
-folder. Shapes: N recordings, W windows, L leads, T samples, D width.
+`embed` and `predict` stand on this. Recordings are read one by one and brought into the checkpoint's layout by the one
+order of processing, a window at a time; windows of equal length go through the network together. So memory grows
+neither with the folder nor with the hours of a recording. Shapes: N recordings, B windows, L leads, T samples, D width.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,23 +16,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from einthoven import formats
-from einthoven.app import need_training
-from einthoven.core.errors import EinthovenError, FormatError
+from einthoven.app import models, shipped
+from einthoven.app.models import Model
+from einthoven.core.errors import EinthovenError, FormatError, LayoutError
 from einthoven.core.layout import Layout
 from einthoven.core.leads import ANY, pick
 from einthoven.core.output import replaced_file
 from einthoven.core.record import Record
 from einthoven.formats import Mapping
-from einthoven.signal import processing
+from einthoven.signal import gaps, processing
 
 if TYPE_CHECKING:
     import polars as pl
 
     from einthoven.cohort.store import Cohort
-    from einthoven.training.checkpoint import Checkpoint
 
 BLOCK = 64
-"""Recordings that are in memory together."""
+"""Windows that are in memory together."""
 
 ROW = {"file": str, "key": str, "rate": float, "seconds": float, "windows": int, "derived": str, "missing": str}
 """Columns that say what was done to a recording on its way into the layout."""
@@ -47,19 +47,12 @@ class Encoded:
     refused: list[tuple[str, EinthovenError]]
 
 
-def load(place: str | Path | None, verb: str) -> Checkpoint:
-    """The checkpoint, or the one command that brings what is missing to use it."""
-    if place is None:
-        raise FormatError(
-            verb, "no checkpoint given", fix=f"einthoven {verb} PATH --checkpoint FOLDER", reason="checkpoint"
-        )
-    need_training(verb)
-    from einthoven.training import checkpoint
-
-    return checkpoint.load(Path(place))
+def load(place: str | Path | None, verb: str) -> Model:
+    """The model at a path or of a shipped name; without one the encoder that ships."""
+    return models.load(shipped.default(verb) if place is None else place, verb)
 
 
-def encode(path: str | Path, checkpoint: Checkpoint, mapping: Mapping | None = None) -> Encoded:
+def encode(path: str | Path, model: Model, mapping: Mapping | None = None) -> Encoded:
     """Encode what stands at a path.
 
     Args:
@@ -73,7 +66,7 @@ def encode(path: str | Path, checkpoint: Checkpoint, mapping: Mapping | None = N
 
     path = Path(path)
     if (path / "card.json").is_file():
-        return _encode_blocks(_of_cohort(Cohort.open(path)), checkpoint)
+        return _encode(_of_cohort(Cohort.open(path)), model)
     if path.is_dir():
         files = formats.find(path)
         if not files:
@@ -81,8 +74,8 @@ def encode(path: str | Path, checkpoint: Checkpoint, mapping: Mapping | None = N
                               fix=f"einthoven check {path}")  # fmt: skip
         # what is said for the files that state nothing does not contradict those that do
         lenient = replace(mapping, strict=False) if mapping else None
-        return _encode_blocks(_of_files(files, path, lenient), checkpoint)
-    encoded = _encode_blocks([(path.name, formats.read(path, mapping))], checkpoint)
+        return _encode(_of_files(files, path, lenient), model)
+    encoded = _encode([(path.name, formats.read(path, mapping))], model)
     if encoded.refused:
         raise encoded.refused[0][1]
     return encoded
@@ -106,35 +99,70 @@ def _of_cohort(cohort: Cohort) -> Iterator[Read]:
         yield record.key, record
 
 
-def _encode_blocks(stream: Any, checkpoint: Checkpoint) -> Encoded:
+def _encode(stream: Iterable[Read], model: Model) -> Encoded:
     rows: list[dict[str, Any]] = []
-    pooled: list[np.ndarray] = []
+    sums: list[np.ndarray] = []
     refused: list[tuple[str, EinthovenError]] = []
-    block: list[tuple[dict[str, Any], np.ndarray, np.ndarray]] = []
+    waiting: list[tuple[int, np.ndarray, np.ndarray]] = []
 
     def flush() -> None:
-        rows.extend(row for row, _, _ in block)
-        pooled.extend(_pool([(signal, valid) for _, signal, valid in block], checkpoint))
-        block.clear()
+        by_length: dict[int, list[tuple[int, np.ndarray, np.ndarray]]] = defaultdict(list)
+        for one in waiting:
+            by_length[one[1].shape[-1]].append(one)
+        for same in by_length.values():
+            at, signal_LT, valid_LT = zip(*same)
+            for i, pooled_D in zip(at, model.pooled(np.stack(signal_LT), np.stack(valid_LT)), strict=True):
+                sums[i] += pooled_D
+        waiting.clear()
 
     for name, record in stream:
         try:
             if isinstance(record, EinthovenError):
                 raise record
-            signal_WLT, valid_WLT, _ = processing.windows(record, checkpoint.layout)
-            block.append((_row(name, record, checkpoint.layout, len(signal_WLT)), signal_WLT, valid_WLT))
+            for k, (signal_LT, valid_LT) in enumerate(_windows(record, model.layout)):
+                if k == 0:  # whatever speaks against a recording is said by now
+                    _refuse_short(name, signal_LT.shape[-1], model)
+                    rows.append(_row(name, record, model.layout))
+                    sums.append(np.zeros(model.width))
+                waiting.append((len(sums) - 1, signal_LT, valid_LT))
+                if len(waiting) >= BLOCK:
+                    flush()
         except EinthovenError as error:
             refused.append((name, error))
-        if len(block) >= BLOCK:
-            flush()
     flush()
-    width = checkpoint.encoder.width_out
-    return Encoded(rows, np.stack(pooled) if pooled else np.zeros((0, width), np.float32), refused)
+    pooled = [(total / row["windows"]).astype(np.float32) for total, row in zip(sums, rows)]
+    return Encoded(rows, np.stack(pooled) if pooled else np.zeros((0, model.width), np.float32), refused)
 
 
-def _row(name: str, record: Record, layout: Layout, windows: int) -> dict[str, Any]:
+def _windows(record: Record, layout: Layout) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """What `processing.windows` gives, (L, T) signal and validity of each, without ever holding all of them."""
+    # a stride beyond the end leaves the first and the last window, and all that it refuses
+    outer_WLT, valid_WLT, _ = processing.windows(record, layout, record.seconds + layout.seconds)
+    yield outer_WLT[0], valid_WLT[0]
+    inner = processing.starts(record.samples, record.rate, layout)[1:-1]
+    for start, *sizes in zip(inner, *processing.context(inner, record.samples, record.rate, layout)):
+        window, before, after = map(int, sizes)
+        near = record.signal[:, start - before : start + window + after]
+        filled, valid = gaps.fill(processing.pick(near, record.leads, layout)[0])
+        signal, valid = processing.condition(filled, valid, record.rate, layout, before, after)
+        yield processing.scale(signal, valid, layout), valid
+    if len(outer_WLT) > 1:
+        yield outer_WLT[1], valid_WLT[1]
+
+
+def _refuse_short(name: str, samples: int, model: Model) -> None:
+    layout = model.layout
+    if samples < layout.samples and not model.shorter:
+        raise LayoutError(
+            name, "is shorter than this export's window", expected=f"{layout.seconds:g} s at least",
+            got=f"{samples / layout.rate:g} s", fix="take the checkpoint it was exported from", reason="short",
+        )  # fmt: skip
+
+
+def _row(name: str, record: Record, layout: Layout) -> dict[str, Any]:
     """What was done to one recording on its way into the layout."""
     status = pick(record.leads, layout.leads, name)[1]
+    windows = len(processing.starts(record.samples, record.rate, layout))
     by_status = defaultdict(list)
     for lead, how in zip(record.leads if layout.leads == (ANY,) else layout.leads, status, strict=True):
         by_status[how].append(lead)
@@ -142,24 +170,6 @@ def _row(name: str, record: Record, layout: Layout, windows: int) -> dict[str, A
         "file": name, "key": record.key, "rate": record.rate, "seconds": round(record.seconds, 3), "windows": windows,
         "derived": " ".join(by_status["derived"]), "missing": " ".join(by_status["missing"]),
     }  # fmt: skip
-
-
-def _pool(windows: list[tuple[np.ndarray, np.ndarray]], checkpoint: Checkpoint) -> list[np.ndarray]:
-    """Mean over each recording's windows of the pooled vector; windows of one length share batches."""
-    from einthoven.training.embedding import embed_windows
-
-    by_length: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    for i, (signal_WLT, _) in enumerate(windows):
-        by_length[signal_WLT.shape[2]] += [(i, w) for w in range(len(signal_WLT))]
-    sums = [np.zeros(checkpoint.encoder.width_out) for _ in windows]
-    for places in by_length.values():
-        for start in range(0, len(places), BLOCK):
-            batch = places[start : start + BLOCK]
-            signal_BLT = np.stack([windows[i][0][w] for i, w in batch])
-            valid_BLT = np.stack([windows[i][1][w] for i, w in batch])
-            for (i, _), pooled_D in zip(batch, embed_windows(checkpoint, signal_BLT, valid_BLT), strict=True):
-                sums[i] += pooled_D
-    return [(total / len(windows[i][0])).astype(np.float32) for i, total in enumerate(sums)]
 
 
 def refuse_suffix(out: str | Path | None) -> None:

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from einthoven.app import inference
+from einthoven.app.models import Labels
 from einthoven.core.errors import DONE, FOUND, CheckpointError
 from einthoven.formats import Mapping
 
 if TYPE_CHECKING:
+    import numpy as np
     import polars as pl
 
 NOTICE = "research output, not a diagnosis"
@@ -61,7 +63,7 @@ def predict(
     lead: str | None = None,
     column: str | None = None,
 ) -> Prediction:
-    """Predict with a checkpoint that has a head (`evaluate --save`, or a supervised run).
+    """Predict with a checkpoint that has a head: a shipped one by its name, of `evaluate --save`, or a supervised run.
 
     Columns: `probability:NAME` and, where a threshold was fitted on validation, `positive:NAME`; `class` for exclusive
     sets; `value:NAME [unit]` for numbers.
@@ -71,19 +73,16 @@ def predict(
         EinthovenError: the path is one recording that cannot be used, or holds none.
     """
     import polars as pl
-    import torch
 
     inference.refuse_suffix(out)
     model = inference.load(checkpoint, "predict")
-    if model.head is None:
+    if model.labels is None:
         raise CheckpointError(
             checkpoint, "has no head, so it embeds but does not predict", expected="a checkpoint with labels",
             fix="einthoven evaluate CHECKPOINT COHORT --task T --out DIR --save FOLDER", reason="head",
         )  # fmt: skip
     encoded = inference.encode(path, model, Mapping(rate=rate, unit=unit, lead=lead, column=column))
-    with torch.no_grad():
-        score_NK = model.head(torch.from_numpy(encoded.pooled_ND)).double().numpy()
-    labels, columns = _columns(model.head, score_NK)
+    labels, columns = _columns(model.labels, model.scores(encoded.pooled_ND))
     frame = pl.concat([pl.DataFrame(encoded.rows, schema=inference.ROW), pl.DataFrame(columns)], how="horizontal")
     beside = inference.write_table(frame, encoded.refused, out) if out else None
     refused = inference.plain(encoded.refused)
@@ -91,7 +90,7 @@ def predict(
     return Prediction(frame, labels, refused, model.fingerprint[:16], Path(out) if out else None, beside, code)
 
 
-def _columns(head: Any, score_NK: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def _columns(head: Labels, score_NK: np.ndarray) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Columns of the table, and what each of them means."""
     labels: list[dict[str, Any]] = []
     columns: dict[str, Any] = {}

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from einthoven.app import need_training
+from einthoven.app import need_training, shipped
 from einthoven.core import recipe as recipes
 from einthoven.core.errors import DONE
 
@@ -55,5 +55,8 @@ def pretrain(recipe: str | Path, *, out: str | Path, set: Sequence[str] = (), sm
     table.setdefault("name", Path(recipe).stem)
     if smoke:
         table["training"] = {**table.get("training", {}), **settings.SMOKE}
+    encoder = table.get("encoder")
+    if isinstance(encoder, dict) and isinstance(encoder.get("weights"), str):
+        table["encoder"] = encoder | {"weights": str(shipped.folder(encoder["weights"]))}
     run = loop.train(settings.check(table, Path(recipe).name), out, progress=True)
     return Pretrained(str(run.path), table["name"], run.steps, run.best_step, run.best_loss, round(run.seconds, 1))
