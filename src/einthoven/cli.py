@@ -45,7 +45,7 @@ Json = Annotated[bool, Parameter(help="Print one JSON document instead of text."
 Smoke = Annotated[bool, Parameter(help="A few minutes' work at most, to see that everything runs.")]
 Strict = Annotated[bool, Parameter(help="Exit with 1 if any file was refused.")]
 Seed = Annotated[int, Parameter(help="Another seed, other numbers; the same seed, the same numbers.")]
-Checkpoint = Annotated[str | None, Parameter(help="A checkpoint folder, or a run folder (its best checkpoint).")]
+Checkpoint = Annotated[str | None, Parameter(help="A checkpoint or run folder, or the name of a shipped encoder.")]
 Table = Annotated[Path | None, Parameter(help="Where the rows go: .parquet or .csv; without it they are printed.")]
 
 
@@ -185,14 +185,14 @@ def embed(
     path: Path, /, *, checkpoint: Checkpoint = None, out: Table = None, strict: Strict = False,
     mapping: Mapping = Mapping(), json: Json = False,
 ) -> int:  # fmt: skip
-    """One vector a recording, for a file, a folder or a cohort."""
+    """One vector a recording, for a file, a folder or a cohort; by the encoder that ships, or your checkpoint."""
     return _run("embed", json, path, checkpoint=checkpoint, out=out, strict=strict, **asdict(mapping))
 
 
 @app.command(group=USE, sort_key=next(_place))
 def predict(
     path: Path, /, *,
-    checkpoint: Annotated[str, Parameter(help="A checkpoint with a head: supervised, or of `evaluate --save`.")],
+    checkpoint: Annotated[str, Parameter(help="One with a head: shipped, supervised, or of `evaluate --save`.")],
     out: Table = None, strict: Strict = False, mapping: Mapping = Mapping(), json: Json = False,
 ) -> int:  # fmt: skip
     """Named probabilities or values for each recording of a file, a folder or a cohort. Not a diagnosis."""
@@ -229,10 +229,12 @@ def doctor(*, json: Json = False) -> int:
 
 @app.command(name="list", group=HERE, sort_key=next(_place))
 def list_(
-    kind: Annotated[str | None, Parameter(help="formats, sources, encoders or objectives; all without it.")] = None, /,
-    *, json: Json = False,
+    kind: Annotated[
+        str | None, Parameter(help="formats, sources, encoders, objectives, or shipped for what ships; all without it.")
+    ] = None, /, *,
+    json: Json = False,
 ) -> int:  # fmt: skip
-    """The plug-ins by kind."""
+    """The plug-ins by kind, and the encoders that ship."""
     return _run("list", json, kind)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from einthoven.app import need_training
+from einthoven.app import need_training, shipped
 from einthoven.core.errors import TaskError
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def evaluate(
     """Evaluate one checkpoint or several (seeds of one recipe are the runs of one arm) on one task or several.
 
     Args:
-        checkpoint: checkpoint or run folders.
+        checkpoint: checkpoint or run folders, or shipped names.
         task: `ptbxl/superclass`, `superclass@50`, `label:AFIB`, `value:age`, ...; `physiology` decodes what `derive
             physiology` measured, R2 of each quantity.
         out: folder that collects cells; what is there is not computed again.
@@ -137,7 +137,7 @@ def evaluate(
     if save:
         checkpoints.refuse_other(save)
     store = Cohort.open(Path(cohort))
-    arms = [checkpoints.load(Path(place)) for place in _several(checkpoint)]
+    arms = [checkpoints.load(shipped.folder(place)) for place in _several(checkpoint)]
     names = [arm.card["name"] for arm in arms]
     read = tuple(tasks.read(store, name) for name in _several(task))
     if save and len(read[0].units) > 1:
