@@ -242,6 +242,8 @@ def _stack(found: Resampled, labels: list[str], metric: str) -> np.ndarray:
 
 def _by_seed(figure_RC: np.ndarray, units: list[list[int]]) -> np.ndarray:
     """Figures (.., runs, C) averaged over the runs of each seed: (.., S, C)."""
+    if all(len(unit) == 1 for unit in units):  # in the order of the runs
+        return figure_RC
     return np.stack([figure_RC[..., unit, :].mean(axis=-2) for unit in units], axis=-2)
 
 
