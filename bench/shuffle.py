@@ -69,7 +69,8 @@ def _one(cohort: Cohort, cuts: Cuts, row: int) -> np.ndarray:
     signal = processing.windows(bare(cohort, row), LAYOUT)[0][0]
     before, draw = _medians(signal), np.random.default_rng(row)
     cut = cuts.of(np.array([row]), np.zeros(1), signal.shape[1], LAYOUT.rate)
-    own = cut + np.rint(draw.uniform(-1, 1, cut.shape) * JITTER_SECONDS * LAYOUT.rate).astype(np.int64) * (cut >= 0)
+    jitter = np.rint(draw.uniform(-1, 1, cut.shape) * JITTER_SECONDS * LAYOUT.rate).astype(np.int64)
+    own = np.where(cut >= 0, np.clip(cut + jitter, 0, signal.shape[1]), -1)
     x = torch.from_numpy(signal[None])
     valid = torch.ones_like(x, dtype=torch.bool)
     others = (
@@ -77,7 +78,9 @@ def _one(cohort: Cohort, cuts: Cuts, row: int) -> np.ndarray:
         signal + draw.normal(0, NOISE_MV, signal.shape),
         reorder(x, valid, own, LAYOUT.rate, draw, False)[0][0].numpy(),
     )
-    return np.stack([np.abs(_medians(other) - before) * LAYOUT.rate / 1000 for other in others])
+    far = [np.abs(_medians(other) - before) * LAYOUT.rate / 1000 for other in others]
+    # what was not measured before cannot be kept; what was, and is no more, is lost
+    return np.stack([np.where(np.isnan(before), np.nan, np.nan_to_num(one, nan=np.inf)) for one in far])
 
 
 def _medians(signal: np.ndarray) -> np.ndarray:
@@ -88,7 +91,7 @@ def _medians(signal: np.ndarray) -> np.ndarray:
 
 
 def _table(name: str, found: Iterable[np.ndarray]) -> None:
-    """Share within one sample, of those that are measured before and after."""
+    """Share within one sample, of those that are measured before."""
     change = np.stack(list(found))
     within = np.where(np.isnan(change), np.nan, change <= 1)
     print(f"\n| {name}: share within one sample | " + " | ".join(HEADS) + " |")

@@ -30,8 +30,11 @@ NOISE = ["augment.wander=0.3", "augment.mains=0.05", "augment.noise=0.05", "augm
 CONTRAST = [NO_MASKS, MASKS, MASKS + NOISE, [*MASKS, "training.lr=3e-3"]]
 ONE_LEAD = [[word for word in trial if "lead_mask" not in word] for trial in CONTRAST]
 LABELS = [NO_MASKS, MASKS, [*NO_MASKS, "training.lr=3e-4"], [*MASKS, "training.weight_decay=0.1"]]
-PHYSIOLOGY = [NO_MASKS, MASKS, [*MASKS, "objective.form=group"], [*MASKS, "objective.neighbours=1"]]
-REGRESS = ["objective.control=regress", "objective.alpha=0", "objective.beta=0"]
+ALONE, BESIDE = ["objective.neighbours=0"], ["objective.neighbours=1"]
+PHYSIOLOGY = [
+    [*NO_MASKS, *ALONE], [*MASKS, *ALONE], [*MASKS, *ALONE, "objective.form=group"], [*MASKS, *BESIDE],
+]  # fmt: skip
+REGRESS = ["objective.control=regress", "objective.alpha=0", "objective.beta=0", *ALONE]
 TRIALS = {
     "simclr-ptbxl": CONTRAST, "simclr-ptbxl-gain": CONTRAST, "simclr-one-lead": ONE_LEAD, "supervised-ptbxl": LABELS,
     "physioclr-ptbxl": PHYSIOLOGY, "physioclr-ptbxl-regress": [[*REGRESS, *trial] for trial in CONTRAST],

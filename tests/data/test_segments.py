@@ -47,7 +47,7 @@ def loader(cohort: Cohort, layout: Layout = LAYOUT, **settings) -> Loader:
 def test_anchor_and_adjacent_are_neighbours_and_come_in_either_order():
     x = torch.arange(1000.0)[None, None].expand(64, 2, -1)
     valid = torch.ones(1, 1, 1, dtype=torch.bool).expand(x.shape)
-    segments = Segments(None, ("anchor", "adjacent"), 4, Shuffle())  # type: ignore[arg-type]
+    segments = Segments(None, ("anchor", "adjacent"), 4, 10, Shuffle())  # type: ignore[arg-type]
     parts, first, length, _ = segments.cut(x, valid, np.arange(64), np.zeros(64), 100.0, 0, 0)
     anchor, adjacent = (parts[name][0][:, 0, 0] for name in ("anchor", "adjacent"))
     assert length == 400

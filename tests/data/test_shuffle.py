@@ -154,13 +154,16 @@ def changes(cohort: Cohort, rows: np.ndarray, jitter_seconds: float = 0.0) -> np
     for row in rows:
         record, draw = cohort.record(int(row)), np.random.default_rng(int(row))
         cut = cuts.of(np.array([row]), np.zeros(1), record.samples, record.rate)
-        cut += np.rint(draw.uniform(-1, 1, cut.shape) * jitter_seconds * record.rate).astype(np.int64) * (cut >= 0)
+        jitter = np.rint(draw.uniform(-1, 1, cut.shape) * jitter_seconds * record.rate).astype(np.int64)
+        cut = np.where(cut >= 0, np.clip(cut + jitter, 0, record.samples), -1)
         signal = torch.from_numpy(record.signal[None].copy())
         valid = torch.ones_like(signal, dtype=torch.bool)
         new, _, moved = reorder(signal, valid, cut, record.rate, draw, False)
         assert moved[0]
-        far = medians(new[0].numpy(), record) - medians(record.signal, record)
-        out.append(np.abs(far) * record.rate / 1000)
+        before, after = medians(record.signal, record), medians(new[0].numpy(), record)
+        far = np.abs(after - before) * record.rate / 1000
+        # not measured before: nothing to lose; measured before and not after is lost
+        out.append(np.where(np.isnan(before), 0.0, np.nan_to_num(far, nan=np.inf)))
     return np.array(out)
 
 
@@ -169,7 +172,7 @@ def test_medians_stay_within_a_sample_and_with_a_delay_for_each_beat_they_do_not
     rows = np.flatnonzero(Cuts(hearts, Shuffle()).eligible)
     assert len(rows) >= 12
     kept = changes(hearts, rows)
-    assert (np.nan_to_num(kept) <= 1).mean(axis=0).min() >= 0.9
+    assert (kept <= 1).mean(axis=0).min() >= 0.95
     torn = changes(hearts, rows, jitter_seconds=0.1)
     assert (torn[:, 0] > 1).mean() > 0.3
 

@@ -49,7 +49,7 @@ ARMS = {
     "A6": {"positives": ["adjacent", "features"], "alpha": 0.0, "beta": 0.0},
     "A7": {"alpha": 0.0, "beta": 0.0},
     "A8": {"neighbours": 1},
-    "A8-paper": {"rule": "cosine", "delta": 0.25, "features": "full", "pca": 20},
+    "A8-paper": {"rule": "cosine", "delta": 0.25, "neutral": [], "features": "full", "pca": 20},
     "A8-released": {"form": "released", "rule": "cosine", "neutral": []},
     "C1": {"control": "permute"},
     "C2": {"control": "random"},
@@ -62,7 +62,6 @@ ARMS = {
     "soft": {"form": "soft", "rule": "kernel"},
     "knn": {"rule": "knn", "form": "sum"},
     "amplitude": {"peak": "amplitude"},
-    "persons": {"same_patient": "positive"},
 }
 
 
@@ -129,9 +128,9 @@ def test_another_engine_is_refused_going_on_and_beginning_from_a_checkpoint(hear
     run = loop.train(table, tmp_path / "run")
     (run.path / loop.FINISHED).unlink()
     card = json.loads((place / "card.json").read_text())
-    card["derived"]["physiology"]["engine"] = "older-1"
+    card["derived"]["physiology"] |= {"engine": "older-1", "fingerprint": "other"}
     (place / "card.json").write_text(json.dumps(card))
-    with pytest.raises(RecipeError, match="measured by another engine"):
+    with pytest.raises(RecipeError, match="measured anew since this run began"):
         loop.train(table, run.path)
     begun = recipe(Cohort.open(place))
     begun["encoder"]["weights"] = str(run.path)
@@ -147,7 +146,7 @@ def test_a_cohort_without_measurements_is_refused_with_the_command(cohort: Cohor
 
 def test_a_batch_without_negatives_says_so_instead_of_training(hearts: Cohort, tmp_path: Path):
     table = recipe(hearts, rule="cosine", delta=-1.0, neutral=[])
-    with pytest.raises(TrainingError, match="no recording has a negative at step 1"):
+    with pytest.raises(TrainingError, match="no recording has a positive and a negative at step 1"):
         loop.train(table, tmp_path / "run")
 
 
@@ -155,6 +154,8 @@ def test_settings_that_exclude_each_other_are_refused(hearts: Cohort, tmp_path: 
     for settings, said in (
         ({"positives": []}, "is empty"), ({"positives": ["adjacent"], "control": "permute"}, "needs the positives"),
         ({"neutral": [0.9, 0.2]}, "is no zone"), ({"rule": "kernel"}, "set form"),
+        ({"rule": "kernel", "form": "soft", "neutral": []}, "set form"), ({"weights": [0, 0, 0]}, "are no weights"),
+        ({"control": "random_cuts", "positives": ["adjacent"]}, "needs the positive"),
         ({"form": "released", "positives": ["adjacent"]}, "all three"), ({"pca": 40}, "more components"),
     ):  # fmt: skip
         with pytest.raises(RecipeError, match=said):
@@ -174,6 +175,42 @@ def test_permuted_measurements_are_a_fixed_pairing_within_each_part(hearts: Coho
     need, batch = "value:physiology.hr", trainer.loader.batch(0)
     rates = torch.from_numpy(hearts.values("physiology.hr").astype(np.float32))
     assert torch.equal(batch.fact(need), rates[torch.from_numpy(worn)[batch.row]])
+
+
+def test_measurements_worn_by_their_owners_are_the_arm_without_the_control(
+    hearts: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    plain = loop.train(recipe(hearts, neighbours=1), tmp_path / "plain")
+    worn = loop.train(recipe(hearts, neighbours=1, control="permute"), tmp_path / "worn")
+    monkeypatch.setattr("einthoven.training.material._worn", lambda seed, rows, count: np.arange(count))
+    own = loop.train(recipe(hearts, neighbours=1, control="permute"), tmp_path / "own")
+    assert given.log(own.path) == given.log(plain.path)
+    assert given.log(worn.path) != given.log(plain.path)
+
+
+def test_joined_cohorts_of_two_engines_are_refused(hearts: Cohort, tmp_path: Path):
+    with_engine(hearts, tmp_path / "other", "older-1")
+    table = recipe(hearts)
+    table["data"]["cohort"] = [str(hearts.path), str(tmp_path / "other")]
+    with pytest.raises(CohortError, match=r"different engines measured.*einthoven derive physiology"):
+        loop.train(table, tmp_path / "run")
+    table["data"]["cohort"] = [str(hearts.path), str(hearts.path)]
+    run = loop.train(table, tmp_path / "run")
+    assert checkpoint.load(run.path).engines == {"physiology": hearts.card["derived"]["physiology"]["engine"]}
+
+
+def test_likeness_is_not_computed_in_bfloat16(hearts: Cohort, tmp_path: Path):
+    seen = []
+    table = recipe(hearts)
+    table["training"]["precision"] = "bfloat16"
+    trainer = loop._Trainer(loop.settings.check(table), tmp_path, loop.Runtime("cpu", 1, "bfloat16"), False)
+    objective, batch = trainer.model.objective, trainer.loader.batch(0)
+    kept = objective._contrast
+    objective._contrast = lambda out, *rest: seen.append((out @ out.T).dtype) or kept(out, *rest)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss, _ = objective.loss(trainer.model.encoder, batch, 0)
+    assert seen == [torch.float32]
+    assert loss.dtype == torch.float32
 
 
 def test_companions_are_the_nearest_by_physiology(hearts: Cohort, tmp_path: Path):

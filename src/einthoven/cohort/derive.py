@@ -90,6 +90,26 @@ def current(cohort: Cohort) -> dict[str, Any] | None:
     return entry if entry and {key: entry.get(key) for key in mine} == mine else None
 
 
+def need(cohort: Cohort) -> dict[str, Any]:
+    """What the card says of the measurements.
+
+    Raises:
+        CohortError: there are none, or members of a joined cohort were measured by different engines.
+    """
+    entry = cohort.card.get("derived", {}).get(PHYSIOLOGY)
+    if entry is None:
+        raise CohortError(
+            cohort.path, "has no measurements", got="none derived", fix=f"einthoven derive {PHYSIOLOGY} {cohort.path}",
+            reason="fact",
+        )  # fmt: skip
+    if len(engines := entry["engine"].split(" + ")) > 1:
+        raise CohortError(
+            cohort.path, "is joined from cohorts that different engines measured", got=", ".join(engines),
+            expected="one engine", fix=f"einthoven derive {PHYSIOLOGY} on each", reason="engine",
+        )  # fmt: skip
+    return entry
+
+
 def facts_of(found: Analysis) -> list[Fact]:
     """The facts that one analysis makes: values that were measured, reasons for those that were not, quality, waves."""
     out: list[Fact] = []

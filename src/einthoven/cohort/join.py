@@ -50,6 +50,7 @@ class Joined(Cohort):
             "counts": {"records": len(index), "subjects": index["subject_id"].n_unique()},
             "fingerprint": fingerprint.of_json([member.fingerprint for member in members]),
         }  # fmt: skip
+        card |= {"derived": _derived(members)}
         super().__init__(members[0].path, card, index, pl.concat(member.refused for member in members))
 
     def __repr__(self) -> str:
@@ -84,6 +85,18 @@ def open_all(paths: str | Path | Sequence[str | Path]) -> Cohort:
     if not members:
         raise CohortError("[data] cohort", "names none", expected="at least one folder", reason="empty")
     return members[0] if len(members) == 1 else Joined(members)
+
+
+def _derived(members: Sequence[Cohort]) -> dict[str, Any]:
+    """What was derived from every member, and by which engines."""
+    each = [member.card.get("derived", {}) for member in members]
+    return {
+        what: {
+            "engine": " + ".join(dict.fromkeys(one[what]["engine"] for one in each)),
+            "fingerprint": fingerprint.of_json([one[what]["fingerprint"] for one in each]),
+        }
+        for what in each[0] if all(what in one for one in each)
+    }  # fmt: skip
 
 
 def _starts(counts: Sequence[int]) -> list[int]:

@@ -16,6 +16,7 @@ from torch import Tensor
 from einthoven.cohort.store import MISSING, Cohort
 from einthoven.cohort.windows import Windows
 from einthoven.core.batch import Batch
+from einthoven.core.errors import RecipeError
 from einthoven.core.layout import Layout
 from einthoven.core.leads import ANY
 from einthoven.core.random import number
@@ -91,7 +92,12 @@ class Loader:
         self._companions, self._together = companions, together
         parts = [name for name in self.views if name in SEGMENTS]
         crop = augment.crop_seconds if augment else 0.0
-        self._segments = Segments(cohort, parts, crop, shuffle or Shuffle()) if parts else None
+        if parts and augment and augment.shift_seconds:
+            raise RecipeError(
+                "[augment] shift_seconds", "would move a stretch away from its peaks and its neighbour", expected=0,
+                got=augment.shift_seconds, fix="set crop_seconds instead", reason="value",
+            )  # fmt: skip
+        self._segments = Segments(cohort, parts, crop, layout.seconds, shuffle or Shuffle()) if parts else None
         self._place()
 
     def _place(self) -> None:

@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import polars as pl
 
 from einthoven.cohort.store import Cohort
 from einthoven.cohort.windows import Windows
-from einthoven.core.errors import CohortError, nearest
 from einthoven.core.facts import WAVE_COLUMNS
 from einthoven.core.layout import Layout
 from einthoven.core.leads import ANY
+from einthoven.data.moments import marks as marks_of
 from einthoven.signal import processing
 
 
@@ -29,11 +28,7 @@ class Marks:
     """
 
     def __init__(self, cohort: Cohort, name: str) -> None:
-        table = cohort.facts("waves").filter(pl.col("name") == name)
-        if not len(table):
-            raise CohortError(
-                cohort.path, f"no waves called '{name}'", fix=nearest(name, cohort.names("waves")), reason="fact"
-            )
+        table = marks_of(cohort, name)
         self.cohort = cohort
         row = table["row"].to_numpy()
         self._first = np.searchsorted(row, np.arange(len(cohort) + 1))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from einthoven.cohort import derive
 from einthoven.cohort.store import Cohort
 from einthoven.core.errors import CohortError, nearest
 
@@ -72,11 +73,11 @@ def marks(cohort: Cohort, name: str) -> pl.DataFrame:
     Raises:
         CohortError: the cohort has none of that name.
     """
+    if name.startswith(f"{derive.PHYSIOLOGY}."):
+        derive.need(cohort)
     table = cohort.facts("waves").filter(pl.col("name") == name)
     if not len(table):
         raise CohortError(
-            cohort.path, f"no waves called '{name}'",
-            fix=f"einthoven derive physiology {cohort.path}" if name.startswith("physiology.")
-            else nearest(name, cohort.names("waves")), reason="fact",
-        )  # fmt: skip
+            cohort.path, f"no waves called '{name}'", fix=nearest(name, cohort.names("waves")), reason="fact"
+        )
     return table

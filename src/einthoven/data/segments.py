@@ -26,14 +26,23 @@ class Segments:
     Args:
         cohort: whose waves say where beats may be cut; looked at only for `shuffled`.
         names: the stretches that are wanted, out of `NAMES`.
-        seconds: length of a stretch; 0 for half of the window.
+        seconds: length of a stretch; 0 for half of the window. A window in which two do not fit, that of a short
+            recording, is halved.
+        window_seconds: length of a window.
         shuffle: how `shuffled` is made.
 
     Raises:
-        CohortError: `shuffled` is wanted and the cohort has no waves.
+        CohortError: `shuffled` is wanted and the cohort has no waves. RecipeError: two stretches do not fit.
     """
 
-    def __init__(self, cohort: Cohort, names: Sequence[str], seconds: float, shuffle: Shuffle) -> None:
+    def __init__(
+        self, cohort: Cohort, names: Sequence[str], seconds: float, window_seconds: float, shuffle: Shuffle
+    ) -> None:
+        if 2 * seconds > window_seconds:
+            raise RecipeError(
+                "[augment] crop_seconds", "does not fit twice in a window", expected=f"up to {window_seconds / 2:g}",
+                got=seconds, fix="set it lower, or [layout] seconds higher", reason="value",
+            )  # fmt: skip
         self.names, self.seconds = tuple(names), seconds
         self.shuffle = shuffle
         self.cuts = Cuts(cohort, shuffle) if "shuffled" in names else None
@@ -50,17 +59,9 @@ class Segments:
         Returns:
             signal and validity by name; the anchors' first samples in their windows (B,); their length; and what became
             of the shuffle, (B,): 1 shuffled, 0 not drawn, -1 not eligible.
-
-        Raises:
-            RecipeError: two stretches do not fit in a window.
         """
         B, _, T = signal_BLT.shape
-        length = round(self.seconds * rate) or T // 2
-        if not 0 < 2 * length <= T:
-            raise RecipeError(
-                "[augment] crop_seconds", "does not fit twice in a window", expected=f"up to {T / 2 / rate:g}",
-                got=self.seconds, fix="set it lower, or [layout] seconds higher", reason="value",
-            )  # fmt: skip
+        length = min(round(self.seconds * rate) or T // 2, T // 2)
         draw = generator(seed, step, "segments")
         first_B = draw.integers(0, T - 2 * length + 1, B)
         swapped_B = draw.random(B) < 0.5

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from einthoven.cohort import derive
 from einthoven.cohort.derive import PHYSIOLOGY
 from einthoven.cohort.store import Cohort
 from einthoven.core.errors import CohortError, nearest
@@ -48,13 +49,10 @@ def _array(cohort: Cohort, kind: str, name: str) -> np.ndarray:
 
 
 def _values(cohort: Cohort, name: str) -> np.ndarray:
-    if name.startswith(f"{PHYSIOLOGY}.") and name not in cohort.names("value"):
-        if PHYSIOLOGY not in cohort.card.get("derived", {}):
-            raise CohortError(
-                cohort.path, "has no measurements", got="none derived",
-                fix=f"einthoven derive {PHYSIOLOGY} {cohort.path}", reason="fact",
-            )  # fmt: skip
-        return np.full(len(cohort), np.nan, np.float32)
+    if name.startswith(f"{PHYSIOLOGY}."):
+        derive.need(cohort)
+        if name not in cohort.names("value"):
+            return np.full(len(cohort), np.nan, np.float32)
     return cohort.values(name).astype(np.float32)
 
 

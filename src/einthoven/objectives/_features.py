@@ -34,10 +34,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """The default set `core`, by group."""
 
-_WORDS = ("regularity", "pacing", "pacing_ventricular", "pacing_atrial")
-FULL = tuple(name for name in ONE_NUMBER if name not in _WORDS) + tuple(
-    name for kind in AMPLITUDES for name in per_lead(kind, STANDARD)
-)
+FULL = tuple(
+    part for name in (*ONE_NUMBER, *(one for kind in AMPLITUDES for one in per_lead(kind, STANDARD)))
+    for part in ((f"{name}.cos", f"{name}.sin") if name in AXES else (name,)) if name != "regularity"
+)  # fmt: skip
 """The whole measurement vector, for `features = "full"`."""
 
 
@@ -68,8 +68,10 @@ class Features(nn.Module):
         known = [*groups, *(name for names in groups.values() for name in names)]
         for word in exclude:
             if word not in known:
-                raise RecipeError("[objective] exclude", f"no group or feature called '{word}'",
-                                  fix=nearest(word, known), reason="value")  # fmt: skip
+                raise RecipeError(
+                    "[objective] exclude", f"no {'group or ' if kind == 'core' else ''}feature called '{word}'",
+                    fix=nearest(word, known), reason="value",
+                )  # fmt: skip
         self.group = {
             name: group for group, names in groups.items() for name in names
             if group not in exclude and name not in exclude

@@ -29,13 +29,17 @@ class Pairs:
 
 
 def masked_cosine(f_NF: Tensor, m_NF: Tensor, other_MF: Tensor, known_MF: Tensor) -> tuple[Tensor, Tensor]:
-    """Cosine over the dimensions that both know, 0 where that is none, and the share that both know, (N, M) each."""
+    """Cosine over the dimensions that both know, 0 where that is none, and the share that both know, (N, M) each.
+
+    Dimensions that nobody knows count for no share.
+    """
     m, known = m_NF.to(f_NF.dtype), known_MF.to(f_NF.dtype)
     f, other = f_NF * m, other_MF * known
     dot_NM = f @ other.T
     power_NM = (f.square() @ known.T) * (m @ other.square().T)
     cosine_NM = torch.where(power_NM > 0, dot_NM / power_NM.clamp(min=1e-30).sqrt(), 0.0)
-    return cosine_NM.clamp(-1, 1), m @ known.T / f_NF.shape[1]
+    told = (m_NF.any(0) | known_MF.any(0)).sum().clamp(min=1)
+    return cosine_NM.clamp(-1, 1), m @ known.T / told
 
 
 def pairs(
@@ -67,23 +71,30 @@ def pairs(
         positive_NN = torch.zeros_like(comparable_NN).scatter_(1, nearest_Nk, True)
     else:
         upper = 1 - q if rule == "quantile" else (neutral[1] if neutral else 0.0)
-        positive_NN = likeness_NN >= torch.quantile(found, upper)
+        positive_NN = likeness_NN >= _quantile(found, upper)
     positive_NN &= comparable_NN
     negative_NN = comparable_NN & ~positive_NN
     if neutral:
-        negative_NN &= likeness_NN < torch.quantile(found, neutral[0])
+        negative_NN &= likeness_NN < _quantile(found, neutral[0])
     if same_patient:
         positive_NN |= same_NN & (row_N[:, None] != row_N)
     weight_NN = torch.exp(-(1 - likeness_NN) / KERNEL) if rule == "kernel" else likeness_NN.clamp(min=0)
     return Pairs(likeness_NN, positive_NN, negative_NN, weight_NN)
 
 
-def everyone(row_N: Tensor, subject_N: Tensor, same_patient: bool) -> Pairs:
+def _quantile(found: Tensor, share: float) -> Tensor:
+    """As `torch.quantile`, which takes no more than 2^24 numbers."""
+    place = share * (len(found) - 1)
+    low = int(place)
+    ordered = found.sort().values
+    return torch.lerp(ordered[low], ordered[min(low + 1, len(found) - 1)], place - low)
+
+
+def everyone(subject_N: Tensor) -> Pairs:
     """Pairs without physiology: all of other persons are negative."""
     same_NN = subject_N[:, None] == subject_N
-    other_NN = row_N[:, None] != row_N
-    positive_NN = same_NN & other_NN if same_patient else torch.zeros_like(same_NN)
-    return Pairs(positive_NN.float(), positive_NN, ~same_NN & other_NN, positive_NN.float())
+    none_NN = torch.zeros_like(same_NN)
+    return Pairs(none_NN.float(), none_NN, ~same_NN, none_NN.float())
 
 
 def at_random(dealt: Pairs, generator: torch.Generator) -> Pairs:

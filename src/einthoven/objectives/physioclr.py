@@ -50,8 +50,9 @@ class Physioclr(Objective):
         positives: kinds of positives. Without `features` all other persons are negatives.
         form: of the contrast, see `objectives._forms`. weights: of the three kinds, for `group`.
         temperature: divides the cosines.
-        rule, delta, q, k, neutral: how pairs are dealt, see `objectives._pairs`.
-        same_patient: what two recordings of one person are; never negatives.
+        rule, delta, q, k, neutral: how pairs are dealt, see `objectives._pairs`; the zone's upper end is where the
+            positives of `kernel` begin, the other rules have their own.
+        same_patient: what two recordings of one person are, where a batch holds such; never negatives.
         features, exclude, pca: the physiological vector, see `objectives._features`.
         alpha, beta: weights of the reconstruction of the whole anchor and of its peaks.
         peak: `window` is the error within 60 ms of each peak, `amplitude` regresses the peaks' heights.
@@ -94,7 +95,7 @@ class Physioclr(Objective):
         projection: Annotated[int, Field(ge=2, le=65536)] = 128,
     ) -> None:
         super().__init__()
-        _refuse(positives, form, rule, neutral, control)
+        _refuse(positives, form, weights, rule, neutral, control)
         regress = control == "regress"
         self.form: Form = form
         self.temperature, self.alpha, self.beta, self.peak, self.control = temperature, alpha, beta, peak, control
@@ -103,7 +104,8 @@ class Physioclr(Objective):
         self.rule = {"rule": rule, "delta": delta, "q": q, "k": k, "neutral": tuple(neutral)}
         self.same_patient = same_patient == "positive"
         self.neighbours, self.permuted = neighbours, control == "permute"
-        self.features = Features(features, exclude, pca) if "features" in positives or regress else None
+        used = regress or "features" in self.kinds
+        self.features = Features(features, exclude, pca) if used else None
         self.needs = (self.features.needs if self.features else ()) + ((PEAKS,) if beta else ())
         kinds = ("adjacent",) if regress else tuple(kind for kind in self.kinds if kind != "features")
         self.blocks = (*(BLOCKS[kind] for kind in kinds), "anchor")
@@ -124,16 +126,17 @@ class Physioclr(Objective):
         if not self.alpha and not (self.beta and self.peak == "window"):
             return
         with torch.no_grad():
-            samples = layout.samples
             whole = torch.ones(1, 1, 1, dtype=torch.bool)
-            found = encoder.eval()(torch.zeros(1, len(layout.leads), samples), whole, layout.rate)
+            found = encoder.eval()(torch.zeros(1, len(layout.leads), layout.samples), whole, layout.rate)
             encoder.train()
         if (found.token_lead >= 0).any():
             raise RecipeError(
                 "[objective]", "cannot decode tokens of single leads", expected="an encoder whose tokens see all leads",
                 got=type(encoder).__name__, fix="set alpha = 0 and beta = 0", reason="encoder",
             )  # fmt: skip
-        self.decoder = Decoder(self.width, len(layout.leads), max(round(samples / found.tokens.shape[1]), 1))
+        # the stride is told by the tokens' places: samples / tokens is something else where the last one overhangs
+        apart = float(found.token_time.diff().mean()) if len(found.token_time) > 1 else layout.seconds
+        self.decoder = Decoder(self.width, len(layout.leads), max(round(apart * layout.rate), 1))
 
     def prepare(
         self, facts: Mapping[str, np.ndarray], label_sets: Mapping[str, LabelSet], units: Mapping[str, str]
@@ -185,16 +188,22 @@ class Physioclr(Objective):
         encoding = encoder(signal, valid, batch.rate)
         out_KP = _exact(self.projector(encoding.pooled))
         anchor = slice(len(signal) - len(batch), None)
-        if self.control == "regress":
-            contrast, notes = self._regress(out_KP, batch)
-        else:
-            contrast, notes = self._contrast(out_KP, batch, step)
-        total = contrast
-        notes["contrast"] = contrast.detach()
-        if self.alpha or self.beta:
-            whole, peaks = self._reconstruct(encoding.tokens[anchor], encoding.pooled[anchor], batch)
-            total = total + self.alpha * whole + self.beta * peaks
-            notes |= {"reconstruction": whole.detach(), "peaks": peaks.detach()}
+        token_BND, pooled_BD = encoding.tokens[anchor], encoding.pooled[anchor]
+        found = _exact(self.decoder(token_BND, batch.view("clean").signal.shape[-1])) if self.decoder else None
+        height = _exact(self.heights(pooled_BD)) if self.heights else None
+        with torch.autocast(
+            signal.device.type, enabled=False
+        ):  # networks may be in bfloat16, likeness and loss are not
+            if self.control == "regress":
+                contrast, notes = self._regress(out_KP, batch)
+            else:
+                contrast, notes = self._contrast(out_KP, batch, step)
+            total = contrast
+            notes["contrast"] = contrast.detach()
+            if self.alpha or self.beta:
+                whole, peaks = self._reconstruct(found, height, batch)
+                total = total + self.alpha * whole + self.beta * peaks
+                notes |= {"reconstruction": whole.detach(), "peaks": peaks.detach()}
         if "shuffled" in batch.facts:
             fate_B = batch.fact("shuffled")
             notes |= {"shuffle_eligible": (fate_B >= 0).float().mean(), "shuffle_used": (fate_B > 0).float().mean()}
@@ -213,7 +222,7 @@ class Physioclr(Objective):
             likest_NN = likest_NN | own_NN
         nobody_NN = torch.zeros_like(own_NN)
         groups_NK = []
-        for kind in self.kinds or ("features",):
+        for kind in self.kinds:
             parts = [nobody_NN] * len(self.blocks)
             parts[self.blocks.index(BLOCKS[kind])] = likest_NN if kind == "features" else own_NN
             groups_NK.append(torch.cat(parts, dim=1))
@@ -222,10 +231,12 @@ class Physioclr(Objective):
         whole_NK = torch.stack(groups_NK).any(0)
         told_N = whole_NK.any(1) & negative_NK.any(1)
         count = int(told_N.sum())
-        if not count and self.training and self.form != "released":
+        if not count and self.form != "released":
+            where = "" if self.training else ", or validate_every = 0: it is a batch of the validation part"
             raise TrainingError(
-                "physioclr", f"no recording has a negative at step {step + 1}", expected="unlike hearts in a batch",
-                got=f"{N} recordings", fix="set [training] batch higher, q lower, or neutral = []", reason="negatives",
+                "physioclr", f"no recording has a positive and a negative at step {step + 1}",
+                expected="unlike hearts in a batch", got=f"{N} recordings",
+                fix=f"set [training] batch higher, [objective] q lower, or neutral = []{where}", reason="negatives",
             )  # fmt: skip
         if self.form == "released":
             told_N, count = torch.ones_like(told_N), N
@@ -246,8 +257,8 @@ class Physioclr(Objective):
         """Pairs of the gathered batch, and the share of features that are not known."""
         ids_N2 = self._all(torch.stack([batch.row, batch.subject], dim=1).double())
         row_N, subject_N = ids_N2[:, 0], ids_N2[:, 1]
-        if self.features is None or "features" not in self.kinds:
-            return dealing.everyone(row_N, subject_N, self.same_patient), row_N.new_zeros(())
+        if self.features is None:
+            return dealing.everyone(subject_N), row_N.new_zeros(())
         f_BF, m_BF = self.features(batch.facts)
         f_NF, m_NF = self._all(f_BF), self._all(m_BF.float()) > 0
         dealt = dealing.pairs(f_NF, m_NF, row_N, subject_N, same_patient=self.same_patient, **self.rule)  # type: ignore[arg-type]
@@ -266,23 +277,20 @@ class Physioclr(Objective):
         error = ((out_KF - f_KF).square() * m_KF).sum() / size
         return error, {"missing": 1 - m_KF.mean(), "rank": effective_rank(out_KF.detach())}
 
-    def _reconstruct(self, token_BND: Tensor, pooled_BD: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    def _reconstruct(self, found_BLT: Tensor | None, height_BH: Tensor | None, batch: Batch) -> tuple[Tensor, Tensor]:
         """Error of the whole anchor and of its peaks, on the signal over its root mean square."""
         clean = batch.view("clean")
         valid = clean.valid.expand(clean.signal.shape)
-        unit = power(clean.signal, valid, self._all).sqrt()
-        target, none = clean.signal / unit, token_BND.new_zeros(())
-        whole = peaks = none
-        if self.decoder is not None:
-            found = _exact(self.decoder(token_BND, target.shape[-1]))
-            whole = squared_error(found, target, valid, self._all)
+        target = clean.signal / power(clean.signal, valid, self._all).sqrt()
+        whole = peaks = target.new_zeros(())
+        if found_BLT is not None:
+            whole = squared_error(found_BLT, target, valid, self._all)
             if self.beta and self.peak == "window":
                 windows = peak_windows(batch.fact(PEAKS), target.shape[-1], batch.rate)
-                peaks = peak_error(found, target, valid, windows, self._all)
-        if self.heights is not None:
+                peaks = peak_error(found_BLT, target, valid, windows, self._all)
+        if height_BH is not None:
             height_BL3, known_BL3 = amplitudes(target, valid, batch.fact(PEAKS))
-            found = _exact(self.heights(pooled_BD)).view_as(height_BL3)
-            peaks = squared_error(found, height_BL3, known_BL3, self._all)
+            peaks = squared_error(height_BH.view_as(height_BL3), height_BL3, known_BL3, self._all)
         return whole, peaks
 
     def _all(self, tensor: Tensor) -> Tensor:
@@ -290,18 +298,27 @@ class Physioclr(Objective):
         return self.gather(tensor) if self.gather else tensor
 
 
-def _refuse(positives: Any, form: str, rule: str, neutral: Any, control: str) -> None:
+def _refuse(positives: Any, form: str, weights: Any, rule: str, neutral: Any, control: str) -> None:
     if not positives and control != "regress":
         raise RecipeError("[objective] positives", "is empty", expected="some of " + ", ".join(BLOCKS), reason="value")
     if control in ("permute", "random") and "features" not in positives:
         raise RecipeError("[objective] control", f"'{control}' needs the positives 'features'", reason="value")
+    if control == "random_cuts" and "shuffle" not in positives:
+        raise RecipeError("[objective] control", "'random_cuts' needs the positive 'shuffle'", reason="value")
+    if min(weights) < 0 or not sum(weights):
+        raise RecipeError(
+            "[objective] weights", "are no weights", expected="0 or more, not all 0", got=list(weights), reason="value"
+        )
     if len(neutral) not in (0, 2) or list(neutral) != sorted(neutral):
         raise RecipeError(
             "[objective] neutral", "is no zone", expected="[] or two rising quantiles", got=list(neutral),
             reason="value",
         )  # fmt: skip
-    if rule == "kernel" and form != "soft":
-        raise RecipeError("[objective] rule", "'kernel' weights its positives", fix='set form = "soft"', reason="value")
+    if rule == "kernel" and (form != "soft" or not neutral):
+        raise RecipeError(
+            "[objective] rule", "'kernel' weights the positives above the neutral zone", got=f"form = {form}",
+            fix='set form = "soft" and a zone such as neutral = [0.6, 0.95]', reason="value",
+        )  # fmt: skip
     if form == "released" and set(positives) != set(BLOCKS):
         raise RecipeError("[objective] form", "'released' has all three kinds of positives", reason="value")
 
@@ -320,7 +337,7 @@ def _notes(
         "anchors_without_negatives": (~told_N).float().sum(), "rank": rank,
         "cosine_negative": _over(cosine_BK, negative_BK),
         "alarm_positives": ((rate > MOST_POSITIVE) | (rate < LEAST_POSITIVE)).float() * ("features" in kinds),
-        "alarm_rank": (rank < min(LEAST_RANK, N)).float(),
+        "alarm_rank": (rank < min(LEAST_RANK, (len(blocks[-1]) - 1) / 2)).float(),
     }  # fmt: skip
     for share, name in ((0.05, "least"), (0.95, "most")):
         notes |= {f"positives_{name}": positives_N.quantile(share), f"negatives_{name}": negatives_N.quantile(share)}

@@ -263,8 +263,8 @@ def _tensors(encoder: nn.Module, head: Head | None, statistics: Mapping[str, Ten
 
 def _statistics(card: Mapping[str, Any], place: Path) -> dict[str, Tensor]:
     """Tensors of the shapes that the card names; nothing is allocated before they fit the file."""
-    shapes = (card.get("statistics") or {}).get("shapes", {})
     try:
+        shapes = (card.get("statistics") or {}).get("shapes", {})
         want = {f"objective.{name}": tuple(map(int, shape)) for name, shape in shapes.items()}
     except (AttributeError, TypeError, ValueError) as error:
         raise CheckpointError(place / CARD, "describes no statistics", got=error, reason="card") from error

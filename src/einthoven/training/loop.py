@@ -243,7 +243,7 @@ class _Trainer:
         tensors |= state.optimiser_tensors(self.model, self.optimiser)
         facts = {
             "best": self.best, "stopped": self.stopped, "log_bytes": self.log.size(),
-            "cohort": self.material.cohort.fingerprint, "engines": self.material.engines(),
+            "cohort": self.material.cohort.fingerprint, "derived": self.material.derived(),
             "seconds": self.spent + self.times.seconds(),
         }  # fmt: skip
         state.save_step(self.out / "state", self.step, tensors, facts)
@@ -266,10 +266,11 @@ class _Trainer:
                 expected=facts["cohort"][:12], got=self.material.cohort.fingerprint[:12],
                 fix="choose another run folder", reason="other",
             )  # fmt: skip
-        if facts["engines"] != self.material.engines():
+        if facts.get("derived", self.material.derived()) != self.material.derived():
             raise RecipeError(
-                self.material.cohort.path, "was measured by another engine than when this run began",
-                expected=facts["engines"], got=self.material.engines(), fix="choose another run folder", reason="other",
+                self.material.cohort.path, "was measured anew since this run began", expected="the same measurements",
+                got=f"others, by {', '.join(self.material.engines().values())}", fix="choose another run folder",
+                reason="other",
             )  # fmt: skip
         model = {name.removeprefix("model/"): t for name, t in tensors.items() if name.startswith("model/")}
         self.model.load_state_dict(model)

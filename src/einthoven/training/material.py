@@ -69,7 +69,7 @@ class Material:
             {need: _unit(cohort, name) for need, name in names.items() if need.startswith("value:")},
         )
         layout = Layout(**recipe["layout"])
-        companions = _among_all(objective.companions(seen), rows["train"], len(cohort))
+        companions = _among_all(objective.companions(seen), rows["train"], cohort.index["subject_id"].to_numpy())
         return cls(
             recipe, cohort, layout, objective.needs, objective.views, rows["train"], rows["validation"], objective,
             companions, worn,
@@ -153,11 +153,17 @@ class Material:
 
     def engines(self) -> dict[str, str]:
         """By what was derived and is needed, the engine that made it."""
-        derived = self.cohort.card.get("derived", {})
-        return {
-            what: entry["engine"] for what, entry in sorted(derived.items())
+        return {what: entry["engine"] for what, entry in self._derived()}
+
+    def derived(self) -> dict[str, str]:
+        """By what was derived and is needed, the fingerprint of its facts."""
+        return {what: entry["fingerprint"] for what, entry in self._derived()}
+
+    def _derived(self) -> list[tuple[str, dict[str, Any]]]:
+        return [
+            (what, entry) for what, entry in sorted(self.cohort.card.get("derived", {}).items())
             if any(need.partition(":")[2].startswith(f"{what}.") for need in self.needs) or self.objective.shuffle
-        }  # fmt: skip
+        ]  # fmt: skip
 
 
 def _deal(cohort: Cohort, data: Mapping[str, Any], facts: list[np.ndarray]) -> dict[str, np.ndarray]:
@@ -183,12 +189,13 @@ def _worn(seed: int, rows: Mapping[str, np.ndarray], count: int) -> np.ndarray:
     return worn
 
 
-def _among_all(companions: np.ndarray | None, rows: np.ndarray, count: int) -> np.ndarray | None:
-    """Companions by recording of the cohort instead of by place among `rows`."""
+def _among_all(companions: np.ndarray | None, rows: np.ndarray, subject: np.ndarray) -> np.ndarray | None:
+    """Companions by recording of the cohort instead of by place among `rows`, those of other persons."""
     if companions is None:
         return None
-    out = np.full((count, companions.shape[1]), -1, np.int64)
-    out[rows] = np.where(companions >= 0, rows[companions], -1)
+    out = np.full((len(subject), companions.shape[1]), -1, np.int64)
+    other = (companions >= 0) & (subject[rows[companions]] != subject[rows][:, None])
+    out[rows] = np.where(other, rows[companions], -1)
     return out
 
 
