@@ -84,8 +84,8 @@ def _one(cohort: Cohort, cuts: Cuts, row: int) -> np.ndarray:
 
 
 def _medians(signal: np.ndarray) -> np.ndarray:
-    found = analyse(Record("x", STANDARD, signal.astype(np.float32), LAYOUT.rate)).measurements
-    value = np.array([np.nan if found[name].value is None else float(found[name].value) for name in NAMES])
+    found = analyse(Record("x", LAYOUT.leads, signal.astype(np.float32), LAYOUT.rate)).measurements
+    value = np.array([found[name].value for name in NAMES], np.float64)  # None becomes NaN
     value[0] = 60000 / value[0]
     return value
 
