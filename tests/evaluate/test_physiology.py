@@ -10,6 +10,7 @@ import pytest
 from einthoven import evaluate
 from einthoven.cohort.build import build
 from einthoven.cohort.store import Cohort
+from einthoven.core import fingerprint
 from einthoven.core.errors import TaskError
 from einthoven.core.registry import load
 from einthoven.evaluate import run as driver
@@ -66,6 +67,9 @@ def derived(plain, tmp_path_factory):
     assert (values["axis_qrs"] > 150).sum() > 50 < (values["axis_qrs"] < -150).sum()
     table = pl.concat([store.facts("value"), added.cast(store.facts("value").schema)]).sort("row", maintain_order=True)
     table.write_parquet(place / "facts" / "value.parquet")
+    card = fingerprint.read_json(place / "card.json")
+    card["derived"] = {"physiology": {"engine": "made up", "fingerprint": "made up"}}
+    (place / "card.json").write_text(fingerprint.to_json(card))
     return place
 
 

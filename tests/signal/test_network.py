@@ -12,7 +12,7 @@ import pytest
 
 import bench
 from einthoven import simulate
-from einthoven.app import inference
+from einthoven.app import models
 from einthoven.signal import _onnx, _runs, network
 from einthoven.signal._onnx import RATE
 from einthoven.signal._runs import Settings
@@ -300,7 +300,7 @@ def test_the_shipped_network_gives_what_torch_gave():
 
 def test_the_shipped_checkpoint_is_the_shipped_network():
     torch = pytest.importorskip("torch")
-    model = inference.load(SHIPPED / "checkpoint", "export")
+    model = models.checkpoint(SHIPPED / "checkpoint", "export")
     assert sum(weight.numel() for weight in model.encoder.parameters()) < 500_000
     test = np.load(SHIPPED / "onnx" / "test.npz")
     with torch.no_grad():
