@@ -26,7 +26,8 @@ for seed in $seeds; do
 done
 einthoven pretrain recipes/simclr-one-lead.toml --out "$runs/simclr-one-lead" --set "data.cohort=$runs/cohorts/ptbxl"
 
-# PhysioCLR (A8), its measurements regressed instead of contrasted (C5), worn by others (C1), and A8 without the intervals
+# PhysioCLR (A8), its measurements regressed instead of contrasted (C5), worn by others (C1), and A8 without the intervals;
+# the page has A8 and C5 so far, on superclass, form, rhythm and decoding
 regress="objective.control=regress objective.neighbours=0 objective.alpha=0 objective.beta=0"
 regress="$regress augment.lead_mask=0 augment.time_mask=0"
 for seed in $seeds; do
@@ -43,9 +44,9 @@ einthoven pretrain recipes/physioclr-one-lead.toml --out "$runs/physioclr-one-le
   --set "data.cohort=$runs/cohorts/ptbxl"
 physioclr=$(echo "$runs"/physioclr-ptbxl-{{,regress-}{0,1,2},permuted-0,no-intervals-0})
 
-# superclass: three seeds at 100 %, three draws at 10 % and 100 subjects
+# superclass: three seeds at 100 %, a draw a seed at 10 % and 100 subjects (more: --draws 5, half an hour of scoring)
 einthoven evaluate "$runs"/simclr-ptbxl{,-gain,-masks-gain}-{0,1,2} $physioclr "$runs/cohorts/ptbxl" \
-  --task ptbxl/superclass --labelled 1.0 --labelled 0.1 --labelled 100 --out "$runs/evaluation/superclass"
+  --task ptbxl/superclass --labelled 1.0 --labelled 0.1 --labelled 100 --draws 1 --out "$runs/evaluation/superclass"
 # the networks that the line above trained from scratch on all labels, each with the measurements beside its embedding
 supervised=$(grep -l "^labelled = 1\.0$" "$runs"/evaluation/superclass/runs/*/recipe.toml | xargs -n1 dirname)
 einthoven evaluate $supervised "$runs/cohorts/ptbxl" --task ptbxl/superclass --features embedding+measurements \
