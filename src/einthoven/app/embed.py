@@ -33,12 +33,11 @@ class Embedding:
         width = sum(name.startswith("e0") or name[1:].isdigit() for name in self.frame.columns)
         lines = [f"{width} numbers a recording, mean over valid tokens and windows, from {self.model}"]
         if self.out is None:
-            lines += [
-                f"  {row['file']}  {row['seconds']:g} s at {row['rate']:g} Hz  "
-                f"[{', '.join(f'{row[name]:.4f}' for name in self.frame.columns[7:11])}, ...]"
-                for row in self.frame.head(20).to_dicts()
-            ]
-        return "\n".join(lines + inference.closing(len(self.frame), self.refused, self.out, self.beside))
+            for row in self.frame.head(20).to_dicts():
+                first = ", ".join(f"{row[name]:.4f}" for name in self.frame.columns[7:11])
+                lines.append(f"  {row['file']}  {row['seconds']:g} s at {row['rate']:g} Hz  [{first}, ...]")
+                lines += inference.without(row)
+        return "\n".join(lines + inference.closing(self.frame, self.refused, self.out, self.beside))
 
 
 def embed(

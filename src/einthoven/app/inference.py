@@ -203,9 +203,19 @@ def plain(refused: list[tuple[str, EinthovenError]]) -> list[dict[str, str]]:
     return [{"file": name, "reason": error.reason, "message": str(error)} for name, error in refused]
 
 
-def closing(encoded_rows: int, refused: list[dict[str, str]], out: Path | None, beside: Path | None) -> list[str]:
+def without(row: dict[str, Any]) -> list[str]:
+    """What a person must know of one recording before its numbers: the leads that the model wanted and did not get."""
+    if not row["missing"]:
+        return []
+    return [f"  without {row['missing']}, which the model wants: read the numbers with that in mind"]
+
+
+def closing(frame: pl.DataFrame, refused: list[dict[str, str]], out: Path | None, beside: Path | None) -> list[str]:
     """The last lines that a person sees."""
-    lines = [f"{encoded_rows} recordings" + (f" written to {out}" if out else "")]
+    lines = [f"{len(frame)} recordings" + (f" written to {out}" if out else "")]
+    lacking = int((frame["missing"] != "").sum()) if "missing" in frame.columns else 0
+    if lacking and (out or len(frame) > 1):
+        lines.append(f"{lacking} of them without leads that the model wants, named in the column `missing`")
     if refused:
         where = f", listed in {beside}" if beside else ""
         lines.append(f"{len(refused)} refused{where}")

@@ -39,8 +39,9 @@ class Prediction:
         if self.out is None:
             for row in self.frame.head(20).to_dicts():
                 lines.append(f"{row['file']}  ({row['seconds']:g} s at {row['rate']:g} Hz)")
+                lines += inference.without(row)
                 lines += [f"  {_say(label, row)}" for label in self.labels]
-        return "\n".join(lines + inference.closing(len(self.frame), self.refused, self.out, self.beside))
+        return "\n".join(lines + inference.closing(self.frame, self.refused, self.out, self.beside))
 
 
 def _say(label: dict[str, Any], row: dict[str, Any]) -> str:

@@ -81,7 +81,8 @@ def read(cohort: Cohort, name: str) -> Task:
         return _physiology(cohort, name)
     chosen = "scp" if kind == "all" and "scp" in sets else kind
     if chosen not in sets:
-        raise TaskError(name, f"no label set called '{kind}'", fix=nearest(kind, [*sets, "value:NAME"]), reason="task")
+        known = [*sets, PHYSIOLOGY, "value:NAME"]
+        raise TaskError(name, f"no task or label set called '{kind}'", fix=nearest(kind, known), reason="task")
     codes, truth_NK = cohort.labels(chosen, likelihood=_likelihood(name, likelihood) if at else None)
     if colon:
         if one not in codes:
