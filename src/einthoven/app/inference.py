@@ -24,7 +24,7 @@ from einthoven.core.leads import ANY, pick
 from einthoven.core.output import replaced_file
 from einthoven.core.record import Record
 from einthoven.formats import Mapping
-from einthoven.signal import gaps, processing
+from einthoven.signal import processing
 
 if TYPE_CHECKING:
     import polars as pl
@@ -119,7 +119,7 @@ def _encode(stream: Iterable[Read], model: Model) -> Encoded:
         try:
             if isinstance(record, EinthovenError):
                 raise record
-            for k, (signal_LT, valid_LT) in enumerate(_windows(record, model.layout)):
+            for k, (signal_LT, valid_LT) in enumerate(processing.stream(record, model.layout)):
                 if k == 0:  # whatever speaks against a recording is said by now
                     _refuse_short(name, signal_LT.shape[-1], model)
                     rows.append(_row(name, record, model.layout))
@@ -132,22 +132,6 @@ def _encode(stream: Iterable[Read], model: Model) -> Encoded:
     flush()
     pooled = [(total / row["windows"]).astype(np.float32) for total, row in zip(sums, rows)]
     return Encoded(rows, np.stack(pooled) if pooled else np.zeros((0, model.width), np.float32), refused)
-
-
-def _windows(record: Record, layout: Layout) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """What `processing.windows` gives, (L, T) signal and validity of each, without ever holding all of them."""
-    # a stride beyond the end leaves the first and the last window, and all that it refuses
-    outer_WLT, valid_WLT, _ = processing.windows(record, layout, record.seconds + layout.seconds)
-    yield outer_WLT[0], valid_WLT[0]
-    inner = processing.starts(record.samples, record.rate, layout)[1:-1]
-    for start, *sizes in zip(inner, *processing.context(inner, record.samples, record.rate, layout)):
-        window, before, after = map(int, sizes)
-        near = record.signal[:, start - before : start + window + after]
-        filled, valid = gaps.fill(processing.pick(near, record.leads, layout)[0])
-        signal, valid = processing.condition(filled, valid, record.rate, layout, before, after)
-        yield processing.scale(signal, valid, layout), valid
-    if len(outer_WLT) > 1:
-        yield outer_WLT[1], valid_WLT[1]
 
 
 def _refuse_short(name: str, samples: int, model: Model) -> None:

@@ -9,7 +9,7 @@ Shapes: L leads, T samples, W windows; arrays are NumPy or torch, millivolts, la
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -155,6 +155,19 @@ def windows(
         is shorter than the layout gives one window of its own length.
 
     Raises:
+        LayoutError, LeadError: as `stream`.
+    """
+    signals, valids = zip(*stream(record, layout, stride_seconds))
+    first = starts(record.samples, record.rate, layout, stride_seconds)
+    return np.stack(signals), np.stack(valids), first / record.rate
+
+
+def stream(
+    record: Record, layout: Layout, stride_seconds: float | None = None
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The same windows one by one, signal and validity (L, T), so that those of hours are never held together.
+
+    Raises:
         LayoutError: no lead of the layout can be had (`lead`), or no lead at hand ever changes (`flat`).
         LeadError: the layout takes one lead of any name and there are several.
     """
@@ -172,15 +185,12 @@ def windows(
             fix="leave this recording out", reason="flat",
         )  # fmt: skip
     first = starts(record.samples, record.rate, layout, stride_seconds)
-    signals, valids = [], []
     for start, *sizes in zip(first, *context(first, record.samples, record.rate, layout)):
         window, before, after = map(int, sizes)
         near = record.signal[:, start - before : start + window + after]
         filled, valid = gaps.fill(pick(near, record.leads, layout)[0])
         signal, valid = condition(filled, valid, record.rate, layout, before, after)
-        signals.append(scale(signal, valid, layout))
-        valids.append(valid)
-    return np.stack(signals), np.stack(valids), first / record.rate
+        yield scale(signal, valid, layout), valid
 
 
 @lru_cache(maxsize=64)
