@@ -97,8 +97,13 @@ class Material:
         every window once as it is."""
         if not self.views:
             return self.plain_validation(device)
-        loader = self._views_of_validation(device, self._compared)
-        return loader.iterate(0, loader.steps_per_epoch)
+        if device not in self._held:  # waves, cuts and facts are looked up once, not at every validation
+            self._held[device] = self._views_of_validation(device, self._compared)
+        return self._held[device].iterate(0, self._held[device].steps_per_epoch)
+
+    @cached_property
+    def _held(self) -> dict[str, Loader]:
+        return {}
 
     def plain_validation(self, device: str) -> Iterable[Batch]:
         """Every validation window once, without augmentation."""
