@@ -19,6 +19,7 @@ from torch import Tensor
 
 from einthoven.cohort.store import Cohort
 from einthoven.data.moments import Moments, marks
+from einthoven.data.targets import fact_arrays
 
 WAVES = "physiology.waves.global"
 LEAST_GAP_SECONDS = 0.1
@@ -166,10 +167,7 @@ def _guarded(
 
 def _value(cohort: Cohort, name: str) -> np.ndarray:
     """A measurement, (N,), NaN where it is not measured."""
-    out = np.full(len(cohort), np.nan)
-    table = cohort.facts("value").filter(pl.col("name") == f"physiology.{name}")
-    out[table["row"].to_numpy()] = table["value"].to_numpy()
-    return out
+    return fact_arrays(cohort, (need := f"value:physiology.{name}",))[need]
 
 
 def _said(cohort: Cohort, name: str, word: str) -> np.ndarray:
