@@ -135,14 +135,3 @@ def predictions(
         "run": [cell.run] * (len(keep) * K),
     }, schema_overrides=COLUMNS)  # fmt: skip
     return frame.with_columns(pl.col("truth").fill_nan(None))
-
-
-def effective_rank(features_ND: np.ndarray) -> float:
-    """exp of the entropy of the normalised singular values of the centred features (Roy & Vetterli 2007)."""
-    centred_ND = features_ND - features_ND.mean(axis=0)
-    value_D = np.linalg.eigvalsh(centred_ND.T @ centred_ND)
-    value_D = np.sqrt(np.clip(value_D, 0, None))
-    if not value_D.any():
-        return 0.0
-    share_D = value_D / value_D.sum()
-    return float(np.exp(-(share_D * np.log(share_D + 1e-300)).sum()))

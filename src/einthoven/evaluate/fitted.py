@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 
 from einthoven.cohort.store import Cohort
 from einthoven.core import fingerprint, random
@@ -19,6 +20,7 @@ from einthoven.core.errors import TaskError
 from einthoven.evaluate import cells, probes, references
 from einthoven.evaluate.metrics import thresholds
 from einthoven.evaluate.tasks import Task
+from einthoven.objectives._spread import effective_rank
 from einthoven.training import checkpoint as checkpoints
 from einthoven.training import loop
 from einthoven.training.checkpoint import Checkpoint
@@ -62,7 +64,7 @@ class Probe:
             features_ND[train], task.truth_NK[train], features_ND[validation], task.truth_NK[validation], task.kind,
             task.labels,
         )  # fmt: skip
-        self.rank = cells.effective_rank(features_ND[train].astype(np.float64))
+        self.rank = float(effective_rank(torch.from_numpy(features_ND[train]).double()))
 
     def scores(self) -> np.ndarray:
         return self.linear.scores(self.features_ND)

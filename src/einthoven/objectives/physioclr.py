@@ -180,7 +180,7 @@ class Physioclr(Objective):
         """Contrast + alpha reconstruction + beta peaks, and what the log shall know of each.
 
         Raises:
-            TrainingError: no recording of a training batch has both a positive and a negative.
+            TrainingError: no recording of the batch has both a positive and a negative.
         """
         seen = [batch.view(name) for name in self.blocks]
         signal = torch.cat([view.signal for view in seen])
@@ -191,9 +191,8 @@ class Physioclr(Objective):
         token_BND, pooled_BD = encoding.tokens[anchor], encoding.pooled[anchor]
         found = _exact(self.decoder(token_BND, batch.view("clean").signal.shape[-1])) if self.decoder else None
         height = _exact(self.heights(pooled_BD)) if self.heights else None
-        with torch.autocast(
-            signal.device.type, enabled=False
-        ):  # networks may be in bfloat16, likeness and loss are not
+        # networks may be in bfloat16, likeness and loss are not
+        with torch.autocast(signal.device.type, enabled=False):
             if self.control == "regress":
                 contrast, notes = self._regress(out_KP, batch)
             else:
