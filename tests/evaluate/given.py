@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 from scipy.special import ndtri
+
+from einthoven.cohort.build import build
+from einthoven.core.registry import load
 
 
 def table(
@@ -59,3 +63,22 @@ def binormal(
     noise_AN = np.stack([np.sqrt(shared_noise) * common + np.sqrt(1 - shared_noise) * noise() for _ in range(arms)])
     mu = ndtri(auroc) * np.sqrt(1 + spread**2)
     return Records(truth.astype(float), noise_AN * np.where(truth, spread, 1.0) + mu * truth, subject)
+
+
+def simulated(folder: Path, patients: int) -> Path:
+    """A cohort of short simulated recordings."""
+    build(load("sources", "simulated")(patients=patients, rate=100, seconds=3, seed=5), folder, folder, workers=1)
+    return folder
+
+
+def tiny(folder: Path, cohort: Path) -> Path:
+    """The run of a narrow encoder, two steps long."""
+    from einthoven.training import loop
+
+    recipe = {
+        "name": "tiny", "data": {"cohort": str(cohort)}, "layout": {"seconds": 3},
+        "encoder": {"name": "resnet", "width": 4}, "objective": {"name": "simclr"},
+        "training": {"steps": 2, "batch": 16, "validate_every": 0},
+    }  # fmt: skip
+    loop.train(recipe, folder)
+    return folder

@@ -8,11 +8,10 @@ import polars as pl
 import pytest
 
 from einthoven import evaluate
-from einthoven.cohort.build import build
 from einthoven.cohort.store import Cohort
 from einthoven.core.errors import TaskError
-from einthoven.core.registry import load
 from einthoven.evaluate import measured, tasks
+from tests.evaluate.given import simulated, tiny
 
 pytest.importorskip("torch")
 
@@ -21,23 +20,12 @@ TASK = "simulated/condition"
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
-    place = tmp_path_factory.mktemp("cohort") / "c"
-    build(load("sources", "simulated")(patients=150, rate=100, seconds=3, seed=5), place, place, workers=1)
-    return place
+    return simulated(tmp_path_factory.mktemp("cohort") / "c", 150)
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory, plain):
-    from einthoven.training import loop
-
-    out = tmp_path_factory.mktemp("runs") / "run"
-    recipe = {
-        "name": "tiny", "data": {"cohort": str(plain)}, "layout": {"seconds": 3},
-        "encoder": {"name": "resnet", "width": 4}, "objective": {"name": "simclr"},
-        "training": {"steps": 2, "batch": 16, "validate_every": 0},
-    }  # fmt: skip
-    loop.train(recipe, out)
-    return out
+    return tiny(tmp_path_factory.mktemp("runs") / "run", plain)
 
 
 def _with_values(plain, place, values_NM):

@@ -8,13 +8,12 @@ import polars as pl
 import pytest
 
 from einthoven import evaluate
-from einthoven.cohort.build import build
 from einthoven.cohort.store import Cohort
 from einthoven.core import fingerprint
 from einthoven.core.errors import TaskError
-from einthoven.core.registry import load
 from einthoven.evaluate import run as driver
 from einthoven.evaluate import tasks
+from tests.evaluate.given import simulated, tiny
 
 pytest.importorskip("torch")
 
@@ -23,23 +22,12 @@ UNITS = {"hr": "1/min", "pr": "ms", "axis_qrs": "deg", "rmssd": "ms", "st_j60_V2
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
-    place = tmp_path_factory.mktemp("cohort") / "c"
-    build(load("sources", "simulated")(patients=300, rate=100, seconds=3, seed=5), place, place, workers=1)
-    return place
+    return simulated(tmp_path_factory.mktemp("cohort") / "c", 300)
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory, plain):
-    from einthoven.training import loop
-
-    out = tmp_path_factory.mktemp("runs") / "run"
-    recipe = {
-        "name": "tiny", "data": {"cohort": str(plain)}, "layout": {"seconds": 3},
-        "encoder": {"name": "resnet", "width": 4}, "objective": {"name": "simclr"},
-        "training": {"steps": 2, "batch": 16, "validate_every": 0},
-    }  # fmt: skip
-    loop.train(recipe, out)
-    return out
+    return tiny(tmp_path_factory.mktemp("runs") / "run", plain)
 
 
 def latent(n):
