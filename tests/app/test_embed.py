@@ -1,6 +1,7 @@
 """embed and predict: the same vector by every way in, one row a recording, refusals beside."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -109,16 +110,34 @@ def test_a_checkpoint_without_a_head_does_not_predict(folder, model):
         predict(folder, checkpoint=model)
 
 
-def test_predictions_carry_names_kinds_thresholds_and_the_notice(folder, model, tmp_path):
+@pytest.fixture(scope="module")
+def headed(model, tmp_path_factory):
     from einthoven.objectives import Head
     from einthoven.training import checkpoint
 
     arrays = {"weight": np.zeros((2, 32)), "bias": np.array([0.0, np.log(3)]), "thresholds": np.array([0.6, np.nan])}
     head = Head.of(arrays, ("AFIB", "LBBB"), "multilabel")
-    place = checkpoint.with_head(checkpoint.load(model), head, tmp_path / "h")
-    found = predict(folder, checkpoint=place)
+    return checkpoint.with_head(checkpoint.load(model), head, tmp_path_factory.mktemp("headed") / "h")
+
+
+def test_predictions_carry_names_kinds_thresholds_and_the_notice(folder, headed):
+    found = predict(folder, checkpoint=headed)
     assert found.frame["probability:AFIB"].to_list() == pytest.approx([0.5] * 4)
     assert found.frame["probability:LBBB"].to_list() == pytest.approx([0.75] * 4)
     assert found.frame["positive:AFIB"].to_list() == [False] * 4
     assert "positive:LBBB" not in found.frame.columns
     assert "not a diagnosis" in str(found)
+
+
+def test_predictions_of_a_poor_signal_say_so(headed, tmp_path):
+    record = simulate.record(seed=2, seconds=10, rate=250, leads=LEADS)
+    noise = np.random.default_rng(0).normal(0, 0.5, record.signal.shape).astype(np.float32)
+    write = load("formats", "wfdb")().write
+    for name, signal in (("fine", record.signal), ("noise", noise), ("volts", record.signal / 1000)):
+        write(replace(record, signal=signal), tmp_path / f"{name}.hea")
+    found = predict(tmp_path, checkpoint=headed)
+    assert found.frame["verdict"].to_list() == ["good", "poor", "poor"]
+    lines = str(found).splitlines()
+    said = [lines[i - 1].split(".")[0] for i, line in enumerate(lines) if "poor signal (" in line]
+    assert said == ["noise", "volts"]
+    assert lines[-1] == "2 of them with a poor signal, told in the columns `verdict` and `causes`"

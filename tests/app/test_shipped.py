@@ -24,8 +24,11 @@ from einthoven.signal import processing
 LEADS = ("I", "II", "V2")
 BARE = """
 import sys
-for name in ("torch", "sklearn", "lightning_fabric"):
-    sys.modules[name] = None  # importing it raises ImportError
+class Bare:
+    def find_spec(self, name, path=None, target=None):
+        if name in ("torch", "sklearn", "lightning_fabric"):
+            raise ModuleNotFoundError(name, name=name)
+sys.meta_path.insert(0, Bare())
 from einthoven.cli import main
 sys.exit(main(sys.argv[1:]))
 """

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from einthoven.core.record import Record
-from einthoven.signal.analysis import analyse
+from einthoven.signal.analysis import analyse, graded
 from einthoven.simulate import record
 from tests.signal.given import tachycardia
 
@@ -234,6 +234,13 @@ def test_a_wave_that_gaps_hide_is_not_said_to_be_absent(wave, first, last):
     assert found["hr"].value == pytest.approx(64, abs=1)
     names = {"T": ("qt", "amp_t_V5", "axis_t", "t_peak_end"), "P": ("pr", "p_present_share", "amp_p_II", "axis_p")}
     assert {name: found[name].reason for name in names[wave]} == dict.fromkeys(names[wave], "gaps")
+
+
+@pytest.mark.parametrize("seconds", [10, 90])
+def test_a_grade_is_that_of_the_whole_analysis(seconds):
+    made = record("af", seed=5, seconds=seconds, rate=250, leads=("II", "V2"))
+    made.signal[1, 1000:1600] = 0.3
+    assert graded(made).to_dict() == analyse(made).quality.to_dict()
 
 
 def test_stretches_without_beats_are_said():

@@ -25,6 +25,7 @@ from einthoven.core.output import replaced_file
 from einthoven.core.record import Record
 from einthoven.formats import Mapping
 from einthoven.signal import processing
+from einthoven.signal.analysis import graded
 
 if TYPE_CHECKING:
     import polars as pl
@@ -36,6 +37,8 @@ BLOCK = 64
 
 ROW = {"file": str, "key": str, "rate": float, "seconds": float, "windows": int, "derived": str, "missing": str}
 """Columns that say what was done to a recording on its way into the layout."""
+QUALITY = {"verdict": str, "causes": str}
+"""Columns that say how far the recording can be trusted, as `measure` has them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,12 +55,13 @@ def load(place: str | Path | None, verb: str) -> Model:
     return models.load(shipped.default(verb) if place is None else place, verb)
 
 
-def encode(path: str | Path, model: Model, mapping: Mapping | None = None) -> Encoded:
+def encode(path: str | Path, model: Model, mapping: Mapping | None = None, *, quality: bool = False) -> Encoded:
     """Encode what stands at a path.
 
     Args:
         path: a recording, a folder of recordings, or a cohort.
         mapping: what the files do not state (rate, unit, lead); not for cohorts.
+        quality: grade each recording; rows have `QUALITY` then. It takes longer than the network.
 
     Raises:
         FormatError and others: the path is one recording that cannot be used, or a folder without recordings.
@@ -66,7 +70,7 @@ def encode(path: str | Path, model: Model, mapping: Mapping | None = None) -> En
 
     path = Path(path)
     if (path / "card.json").is_file():
-        return _encode(_of_cohort(Cohort.open(path)), model)
+        return _encode(_of_cohort(Cohort.open(path)), model, quality)
     if path.is_dir():
         files = formats.find(path)
         if not files:
@@ -74,8 +78,8 @@ def encode(path: str | Path, model: Model, mapping: Mapping | None = None) -> En
                               fix=f"einthoven check {path}")  # fmt: skip
         # what is said for the files that state nothing does not contradict those that do
         lenient = replace(mapping, strict=False) if mapping else None
-        return _encode(_of_files(files, path, lenient), model)
-    encoded = _encode([(path.name, formats.read(path, mapping))], model)
+        return _encode(_of_files(files, path, lenient), model, quality)
+    encoded = _encode([(path.name, formats.read(path, mapping))], model, quality)
     if encoded.refused:
         raise encoded.refused[0][1]
     return encoded
@@ -99,7 +103,7 @@ def _of_cohort(cohort: Cohort) -> Iterator[Read]:
         yield record.key, record
 
 
-def _encode(stream: Iterable[Read], model: Model) -> Encoded:
+def _encode(stream: Iterable[Read], model: Model, quality: bool = False) -> Encoded:
     rows: list[dict[str, Any]] = []
     sums: list[np.ndarray] = []
     refused: list[tuple[str, EinthovenError]] = []
@@ -122,7 +126,7 @@ def _encode(stream: Iterable[Read], model: Model) -> Encoded:
             for k, (signal_LT, valid_LT) in enumerate(processing.stream(record, model.layout)):
                 if k == 0:  # whatever speaks against a recording is said by now
                     _refuse_short(name, signal_LT.shape[-1], model)
-                    rows.append(_row(name, record, model.layout))
+                    rows.append(_row(name, record, model.layout) | (_quality(record) if quality else {}))
                     sums.append(np.zeros(model.width))
                 waiting.append((len(sums) - 1, signal_LT, valid_LT))
                 if len(waiting) >= BLOCK:
@@ -156,6 +160,11 @@ def _row(name: str, record: Record, layout: Layout) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _quality(record: Record) -> dict[str, Any]:
+    found = graded(record)
+    return {"verdict": found.verdict, "causes": "; ".join(found.causes)}
+
+
 def refuse_suffix(out: str | Path | None) -> None:
     """Say that a table cannot be written in that form, before the work is done."""
     if out is not None and Path(out).suffix not in (".parquet", ".csv"):
@@ -187,11 +196,14 @@ def plain(refused: list[tuple[str, EinthovenError]]) -> list[dict[str, str]]:
     return [{"file": name, "reason": error.reason, "message": str(error)} for name, error in refused]
 
 
-def without(row: dict[str, Any]) -> list[str]:
-    """What a person must know of one recording before its numbers: the leads that the model wanted and did not get."""
-    if not row["missing"]:
-        return []
-    return [f"  without {row['missing']}, which the model wants: read the numbers with that in mind"]
+def doubts(row: dict[str, Any]) -> list[str]:
+    """What a person must know of one recording before its numbers: leads that are lacking, and a poor signal."""
+    said = []
+    if row["missing"]:
+        said.append(f"  without {row['missing']}, which the model wants: read the numbers with that in mind")
+    if row.get("verdict") == "poor":
+        said.append(f"  poor signal ({row['causes']}): the numbers may mean nothing; `einthoven plot` shows it")
+    return said
 
 
 def closing(frame: pl.DataFrame, refused: list[dict[str, str]], out: Path | None, beside: Path | None) -> list[str]:
@@ -200,6 +212,9 @@ def closing(frame: pl.DataFrame, refused: list[dict[str, str]], out: Path | None
     lacking = int((frame["missing"] != "").sum()) if "missing" in frame.columns else 0
     if lacking and (out or len(frame) > 1):
         lines.append(f"{lacking} of them without leads that the model wants, named in the column `missing`")
+    poor = int((frame["verdict"] == "poor").sum()) if "verdict" in frame.columns else 0
+    if poor and (out or len(frame) > 1):
+        lines.append(f"{poor} of them with a poor signal, told in the columns `verdict` and `causes`")
     if refused:
         where = f", listed in {beside}" if beside else ""
         lines.append(f"{len(refused)} refused{where}")

@@ -39,7 +39,7 @@ class Prediction:
         if self.out is None:
             for row in self.frame.head(20).to_dicts():
                 lines.append(f"{row['file']}  ({row['seconds']:g} s at {row['rate']:g} Hz)")
-                lines += inference.without(row)
+                lines += inference.doubts(row)
                 lines += [f"  {_say(label, row)}" for label in self.labels]
         return "\n".join(lines + inference.closing(self.frame, self.refused, self.out, self.beside))
 
@@ -67,7 +67,8 @@ def predict(
     """Predict with a checkpoint that has a head: a shipped one by its name, of `evaluate --save`, or a supervised run.
 
     Columns: `probability:NAME` and, where a threshold was fitted on validation, `positive:NAME`; `class` for exclusive
-    sets; `value:NAME [unit]` for numbers.
+    sets; `value:NAME [unit]` for numbers. Before them stand what was done to the recording, and its quality (`verdict`
+    good, usable or poor, and `causes`): a network has an answer to noise as well.
 
     Raises:
         CheckpointError: the checkpoint has no head.
@@ -82,9 +83,10 @@ def predict(
             checkpoint, "has no head, so it embeds but does not predict", expected="a checkpoint with labels",
             fix="einthoven evaluate CHECKPOINT COHORT --task T --out DIR --save FOLDER", reason="head",
         )  # fmt: skip
-    encoded = inference.encode(path, model, Mapping(rate=rate, unit=unit, lead=lead, column=column))
+    encoded = inference.encode(path, model, Mapping(rate=rate, unit=unit, lead=lead, column=column), quality=True)
     labels, columns = _columns(model.labels, model.scores(encoded.pooled_ND))
-    frame = pl.concat([pl.DataFrame(encoded.rows, schema=inference.ROW), pl.DataFrame(columns)], how="horizontal")
+    about = pl.DataFrame(encoded.rows, schema=inference.ROW | inference.QUALITY)
+    frame = pl.concat([about, pl.DataFrame(columns)], how="horizontal")
     beside = inference.write_table(frame, encoded.refused, out) if out else None
     refused = inference.plain(encoded.refused)
     code = FOUND if strict and refused else DONE

@@ -70,14 +70,38 @@ def analyse(record: Record, *, units: bool = True) -> Analysis:
     """
     signal, rate, leads = record.signal, record.rate, tuple(record.leads)
     with np.errstate(all="ignore"):  # a bad signal gives NaN, and that a reason
-        able = rate >= SLOWEST_HZ and record.seconds >= SHORTEST_SECONDS
-        beats = rhythm.find(signal, rate) if able else _rows(None)
+        beats = _beats(record)
         spans = list(_spans(record.samples, rate))
         parts = [_part(signal, rate, leads, beats, *span) for span in spans]
         whole = parts[0] if len(parts) == 1 else _joined(parts, spans, rate)
         marks = replace(whole.found, no_p=_why_no_p(whole))
         found = summarise(whole.table, whole.more, rate, leads, marks.no_p, whole.quality, units=units)
     return Analysis(leads, rate, record.samples, marks, whole.quality, found, whole.reversal)
+
+
+def graded(record: Record) -> Quality:
+    """The quality of a recording as `analyse` has it, without its waves: a fifth of the time.
+
+    Example:
+        >>> graded(Record("constant", ("II",), np.zeros((1, 2000)), 200)).verdict
+        'poor'
+    """
+    signal, rate, leads = record.signal, record.rate, tuple(record.leads)
+    with np.errstate(all="ignore"):
+        beats = _beats(record)
+        spans = list(_spans(record.samples, rate))
+        parts = [quality.assess(signal[:, a:b], rate, leads, _between(beats, a, b)) for a, b, _, _ in spans]
+        return parts[0] if len(parts) == 1 else quality.join(parts, _seconds(parts, spans, rate))
+
+
+def _beats(record: Record) -> Beats:
+    able = record.rate >= SLOWEST_HZ and record.seconds >= SHORTEST_SECONDS
+    return rhythm.find(record.signal, record.rate) if able else _rows(None)
+
+
+def _between(beats: Beats, first: int, last: int) -> Beats:
+    """The beats of a window, counted from its first sample."""
+    return _rows(beats, np.flatnonzero((beats.sample >= first) & (beats.sample < last)), first)
 
 
 def _why_no_p(whole: _Part) -> str:
@@ -103,9 +127,7 @@ def _spans(samples: int, rate: float) -> Iterator[tuple[int, int, int, int]]:
 def _part(
     signal: np.ndarray, rate: float, leads: tuple[str, ...], beats: Beats, first: int, last: int, start: int, stop: int
 ) -> _Part:
-    mine = np.flatnonzero((beats.sample >= first) & (beats.sample < last))
-    near = _rows(beats, mine, first)
-    window = signal[:, first:last]
+    near, window = _between(beats, first, last), signal[:, first:last]
     graded = quality.assess(window, rate, leads, near)
     usable, window = graded.usable, mended(window, rate)[0]
     if not usable.any() or not len(near):
@@ -151,11 +173,7 @@ def _kept(found: Delineation, rows: np.ndarray, first: int) -> Delineation:
 
 def _joined(parts: Sequence[_Part], spans: Sequence[tuple[int, int, int, int]], rate: float) -> _Part:
     """The whole recording of its windows."""
-    seconds = []
-    for part, (first, _, start, stop) in zip(parts, spans):
-        begin = round((start - first) / rate)
-        many = part.quality.second.shape[1] - begin
-        seconds.append((begin, begin + min(many, max(1, round((stop - start) / rate)))))
+    grades = [part.quality for part in parts]
     founds = [part.found for part in parts]
     beats = Beats(
         np.concatenate([found.beats.sample for found in founds]),
@@ -178,5 +196,17 @@ def _joined(parts: Sequence[_Part], spans: Sequence[tuple[int, int, int, int]], 
     checked = [part.reversal for part in parts if part.reversal.checked]
     often = Counter((flags.limb, flags.chest) for flags in checked)
     flags = max(checked, key=lambda flags: often[flags.limb, flags.chest], default=parts[0].reversal)
-    graded = quality.join([part.quality for part in parts], seconds)
-    return _Part(whole, graded, PerBeat.join([part.table for part in parts]), more, flags)
+    grade = quality.join(grades, _seconds(grades, spans, rate))
+    return _Part(whole, grade, PerBeat.join([part.table for part in parts]), more, flags)
+
+
+def _seconds(
+    parts: Sequence[Quality], spans: Sequence[tuple[int, int, int, int]], rate: float
+) -> list[tuple[int, int]]:
+    """Which of each window's seconds are its own, without margins."""
+    out = []
+    for part, (first, _, start, stop) in zip(parts, spans):
+        begin = round((start - first) / rate)
+        many = part.second.shape[1] - begin
+        out.append((begin, begin + min(many, max(1, round((stop - start) / rate)))))
+    return out
