@@ -1,10 +1,11 @@
-"""What a heartbeat shuffle keeps: `python -m bench.shuffle PTBXL [COUNT]`; nothing is fitted here.
+"""What a heartbeat shuffle keeps: `python -m bench.shuffle PTBXL [COUNT [RUN ...]]`; nothing is fitted here.
 
 PTBXL is a cohort that `derive physiology` has been through. Printed are the share of recordings that may be shuffled,
-by statement; then, of COUNT eligible recordings of folds 9 and 10 (default all of them) and of simulated ones at the
+by statement; then, of COUNT eligible recordings of folds 9 and 10 (0 for all of them) and of simulated ones at the
 same rate, the share whose medians of RR, PR, QRS and QTc stay within one sample when the engine measures the shuffled
 recording; and as controls the same after 3 microvolt of white noise instead (how well the engine repeats itself) and
-after cuts at a delay of its own for each beat.
+after cuts at a delay of its own for each beat. RUN is a supervised run: in which share of the eligible recordings of
+fold 10 its answers change sides of one half, beside noise and beside the same pieces cut at random places.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from einthoven.signal import processing
 from einthoven.signal.analysis import analyse
 from einthoven.simulate import KINDS, record
 from einthoven.sources import Item, Plan
+from einthoven.training import checkpoint
+from einthoven.training.embedding import batches
 
 NAMES = ("hr", "pr", "qrs", "qtc_fridericia")
 HEADS = ("RR", "PR", "QRS", "QTc")
@@ -44,7 +47,7 @@ def benches() -> list[Any]:
     return []
 
 
-def main(place: Path, count: int | None) -> None:
+def main(place: Path, count: int | None, *runs: str) -> None:
     torch.set_num_threads(1)
     cohort = Cohort.open(place)
     cuts, said = Cuts(cohort, Shuffle()), statements(cohort, "scp")
@@ -57,6 +60,8 @@ def main(place: Path, count: int | None) -> None:
     held = np.isin(cohort.values("strat_fold"), HELD_OUT)
     rows = np.random.default_rng(0).permutation(np.flatnonzero(cuts.eligible & held))[:count]
     _table(f"PTB-XL, folds 9 and 10, {len(rows)} recordings", (_one(cohort, cuts, int(row)) for row in rows))
+    for run in runs:
+        _flips(cohort, cuts, np.flatnonzero(cuts.eligible & (cohort.values("strat_fold") == 10)), run)
     with tempfile.TemporaryDirectory(prefix="einthoven-bench-") as folder:
         made = _simulated(Path(folder))
         cuts = Cuts(made, Shuffle())
@@ -99,6 +104,30 @@ def _table(name: str, found: Iterable[np.ndarray]) -> None:
         print(f"| {what} | " + " | ".join(f"{100 * share:.1f} %" for share in np.nanmean(within[:, i], axis=0)) + " |")
 
 
+def _flips(cohort: Cohort, cuts: Cuts, rows: np.ndarray, run: str) -> None:
+    arm, draw = checkpoint.load(run), np.random.default_rng(0)
+    if arm.head is None:
+        sys.exit(f"{run}: has no head, so it has no answers that could change")
+    changed: list[np.ndarray] = []
+    with torch.inference_mode():
+        for batch in batches(arm.layout, cohort, rows, 64):
+            x, valid = batch.signal, batch.valid.expand(batch.signal.shape)
+            cut = cuts.of(batch.row.numpy(), np.zeros(len(batch)), x.shape[-1], batch.rate)
+            noise = torch.from_numpy(draw.normal(0, NOISE_MV, x.shape)).to(x.dtype)
+            shuffled, elsewhere = (reorder(x, valid, cut, batch.rate, draw, anywhere)[0] for anywhere in (False, True))
+            before, *after = (
+                arm.head(arm.encoder(signal, valid, batch.rate).pooled) > 0.5
+                for signal in (x, shuffled, x + noise, elsewhere)
+            )
+            changed.append(torch.stack([before != one for one in after]).numpy())
+    flips = np.concatenate(changed, axis=1)
+    labels = arm.head.labels
+    print(f"\n| {run}, {len(rows)} recordings of fold 10: answers that change | " + " | ".join(labels) + " | any |")
+    for what, found in zip(("shuffled", "3 uV of noise instead", "cut at random places"), flips):
+        shares = [*found.mean(axis=0), found.any(axis=1).mean()]
+        print(f"| {what} | " + " | ".join(f"{100 * share:.1f} %" for share in shares) + " |")
+
+
 class Made:
     """Simulated recordings of all kinds at the layout's rate, as a source."""
 
@@ -123,4 +152,4 @@ def _simulated(folder: Path) -> Cohort:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else None)
+    main(Path(sys.argv[1]), int(sys.argv[2]) or None if len(sys.argv) > 2 else None, *sys.argv[3:])

@@ -214,7 +214,7 @@ def test_a_missing_extra_names_the_one_command_that_brings_it(calls, capsys):
         (["evaluate", "run", "cohort", "--out", "o"], "--task"),
         (["evaluate", "run", "cohort", "--task", "t", "--out", "o", "--features", "pixels"], "pixels"),
         (["report", "--out", "page.html"], "evaluation folder"),
-        (["predict", "a.hea"], "--checkpoint"),
+        (["predict"], "PATH"),
         (["demo", "--seed", "x"], "x"),
         (["--json"], "--json"),
     ],

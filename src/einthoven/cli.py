@@ -192,7 +192,9 @@ def embed(
 @app.command(group=USE, sort_key=next(_place))
 def predict(
     path: Path, /, *,
-    checkpoint: Annotated[str, Parameter(help="One with a head: shipped, supervised, or of `evaluate --save`.")],
+    checkpoint: Annotated[
+        str | None, Parameter(help="One with a head: supervised, or of `evaluate --save`; else the one that ships.")
+    ] = None,
     out: Table = None, strict: Strict = False, mapping: Mapping = Mapping(), json: Json = False,
 ) -> int:  # fmt: skip
     """Named probabilities or values for each recording of a file, a folder or a cohort. Not a diagnosis."""

@@ -56,7 +56,7 @@ def _say(label: dict[str, Any], row: dict[str, Any]) -> str:
 def predict(
     path: str | Path,
     *,
-    checkpoint: str | Path,
+    checkpoint: str | Path | None = None,
     out: str | Path | None = None,
     strict: bool = False,
     rate: float | None = None,
@@ -64,7 +64,8 @@ def predict(
     lead: str | None = None,
     column: str | None = None,
 ) -> Prediction:
-    """Predict with a checkpoint that has a head: a shipped one by its name, of `evaluate --save`, or a supervised run.
+    """Predict with a checkpoint that has a head: shipped (the one that ships, without a word), supervised, or of
+    `evaluate --save`.
 
     Columns: `probability:NAME` and, where a threshold was fitted on validation, `positive:NAME`; `class` for exclusive
     sets; `value:NAME [unit]` for numbers. Before them stand what was done to the recording, and its quality (`verdict`
