@@ -117,6 +117,16 @@ def test_a_person_is_still_in_a_batch_only_once():
         assert len(np.unique(drawn // 2)) == len(drawn) == 8
 
 
+def test_kin_stand_beside_each_other_and_a_recording_only_once():
+    own = (np.arange(80) ^ 1)[:, None]
+    kin = Companions(np.arange(80), own, 1, kin=True)
+    sampler = Sampler(np.repeat(np.arange(40), 2), np.zeros(80, np.int64), batch=8, seed=0, companions=kin)
+    for step in range(20):
+        drawn = sampler.window_indices(step)
+        assert len(np.unique(drawn)) == len(drawn) == 8
+        assert np.array_equal(drawn[:4] ^ 1, drawn[4:])
+
+
 def test_without_companions_nothing_changes():
     nobody = np.full((80, 2), -1)
     plain = Sampler(np.repeat(np.arange(40), 2), np.zeros(80, np.int64), batch=8, seed=0)

@@ -196,9 +196,11 @@ def test_one_person_and_one_recording_are_never_negatives():
         assert not found.negative[2, 3]
         assert bool(found.positive[0, 1]) is positive  # two recordings of one person
         assert not found.positive[2, 3]  # the same recording twice: neither
-    alone = everyone(subject)
-    assert not alone.negative[0, 1]
-    assert alone.negative[0, 2]
+        alone = everyone(row, subject, same_patient=positive)
+        assert not alone.negative[0, 1]
+        assert alone.negative[0, 2]
+        assert bool(alone.positive[0, 1]) is positive
+        assert not alone.positive[2, 3]
 
 
 def test_a_pair_with_little_in_common_is_neither():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from einthoven.core.facts import Category
 from einthoven.core.record import Record
 from einthoven.objectives.physioclr import BLOCKS
 from einthoven.training import checkpoint, loop
+from einthoven.training.material import _own_first
 from tests.data.given import cohort_of
 from tests.training import given
 
@@ -45,6 +47,7 @@ def recipe(cohort: Cohort, **settings) -> dict:
 
 ARMS = {
     "A3": {"positives": ["adjacent"], "alpha": 0.0, "beta": 0.0},
+    "A4": {"positives": ["adjacent"], "same_patient": "positive", "alpha": 0.0, "beta": 0.0},
     "A5": {"positives": ["shuffle", "adjacent"], "alpha": 0.0, "beta": 0.0},
     "A6": {"positives": ["adjacent", "features"], "alpha": 0.0, "beta": 0.0},
     "A7": {"alpha": 0.0, "beta": 0.0},
@@ -227,3 +230,49 @@ def test_companions_are_the_nearest_by_physiology(hearts: Cohort, tmp_path: Path
     assert graph["never_chosen"] < len(found) > graph["most_chosen"] > 1
     same = (kind[found[:, 0]] == kind[trainer.material.train]).mean()
     assert same > 0.3  # one in eight by chance
+
+
+@pytest.mark.parametrize("settings", [{}, {"positives": ["adjacent"], "alpha": 0.0, "beta": 0.0}], ids=["A8", "A4"])
+def test_recordings_of_one_person_are_drawn_together_and_are_positive(hearts: Cohort, tmp_path: Path, settings: dict):
+    made = [hearts.record(row) for row in range(len(hearts))]
+    people = [f"p{row // 32}-{row % 32 // (1 + row % 3)}" for row in range(len(hearts))]  # one to three recordings
+    several = cohort_of([replace(record, subject=who) for record, who in zip(made, people)], tmp_path / "several")
+    derive(several, workers=1)
+    subject = several.index["subject_id"].to_numpy()
+    found = {}
+    for same in ("ignore", "positive"):
+        table = recipe(several, same_patient=same, **settings)
+        table["training"]["batch"] = 8
+        trainer = loop._Trainer(loop.settings.check(table), tmp_path, loop.Runtime("cpu", 1, "float32"), False)
+        near, pairs = trainer.material.companions, 0
+        for step in range(6):
+            batch = trainer.loader.batch(step)
+            dealt, _ = trainer.model.objective._deal(batch, step)
+            here = batch.subject[:, None] == batch.subject
+            here.fill_diagonal_(False)
+            assert not (dealt.negative & here).any()
+            assert (dealt.positive[here]).all()
+            assert len(batch.row.unique()) == len(batch) == 8
+            pairs += int(here.sum())
+        found[same] = pairs
+        if same == "positive":
+            train = trainer.material.train
+            for row in train:
+                own = set(train[subject[train] == subject[row]].tolist()) - {row}
+                assert set(near[row][near[row] >= 0].tolist()) == own or not own
+    assert found["ignore"] == 0 < found["positive"]
+
+
+def test_one_person_many_recordings_has_at_most_ten_candidates():
+    rows, subject = np.arange(2, 30), np.array([0, 1] + [5] * 25 + [6, 7, 7])
+    near = _own_first(None, rows, subject)
+    assert near.shape == (30, 10)
+    assert (near[:2] == -1).all()
+    assert (near[27] == -1).all()
+    assert near[28].tolist() == [29] + [-1] * 9
+    for row in range(2, 27):
+        assert len(set(near[row].tolist()) - {row}) == 10
+        assert (subject[near[row]] == 5).all()
+    like = np.full((30, 12), -1)
+    like[27, :3] = (2, 3, 4)
+    assert _own_first(like, rows, subject)[27, :4].tolist() == [2, 3, 4, -1]

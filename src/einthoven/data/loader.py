@@ -49,7 +49,7 @@ class Loader:
         facts: needs such as `labels:superclass`, see `data.targets`; `peaks:NAME` are of the anchor where there is one.
         worn: by recording, whose facts it wears instead of its own (a control); None for its own.
         companions: by recording, those that may be drawn with it, (recordings, C), -1 for none (`data.sampler`).
-        together: how many of them a drawn recording brings along.
+        together: how many of them a drawn recording brings along. kin: whether they may be of the same person.
         device: where the tensors live; everything after reading happens there.
         prefetch: how many batches a thread makes ahead; 0 for none.
         rank, processes: this process takes every `processes`-th window of a batch.
@@ -73,6 +73,7 @@ class Loader:
         worn: np.ndarray | None = None,
         companions: np.ndarray | None = None,
         together: int = 0,
+        kin: bool = False,
         device: str = "cpu",
         prefetch: int = 2,
         rank: int = 0,
@@ -89,7 +90,7 @@ class Loader:
         of_rows = [need for need in facts if need not in self._marks and need not in self._peaks]
         arrays = fact_arrays(cohort, of_rows)
         self._facts = {name: torch.from_numpy(a if worn is None else a[worn]) for name, a in arrays.items()}
-        self._companions, self._together = companions, together
+        self._companions, self._together, self._kin = companions, together, kin
         parts = [name for name in self.views if name in SEGMENTS]
         crop = augment.crop_seconds if augment else 0.0
         if parts and augment and augment.shift_seconds:
@@ -120,7 +121,7 @@ class Loader:
     def sampler(self) -> Sampler:
         """Who is drawn. Made on the first draw, since a loader that only goes through all windows draws nobody."""
         near = self._companions
-        companions = None if near is None else Companions(self._row, near, self._together)
+        companions = None if near is None else Companions(self._row, near, self._together, self._kin)
         return Sampler(self._subject[self._row], self._group, batch=self.size, seed=self.seed, companions=companions)
 
     @property

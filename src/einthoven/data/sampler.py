@@ -4,6 +4,7 @@ A person is in a batch at most once, because two windows of one heart are no neg
 person comes once with a window drawn afresh from all of theirs, in batches of one group (windows that can be stacked:
 same length, leads and rate). Shuffling windows instead would put persons with many recordings in front. Companions are
 recordings that shall stand beside a drawn one, such as those of like physiology: each drawn person brings some along.
+Only for an objective to which recordings of one person are no negatives may they be the person's own.
 """
 
 from __future__ import annotations
@@ -23,12 +24,13 @@ class Companions:
 
     row_of_window: the recording of each window, int64 (windows,). near: by recording, those that may stand beside it,
     int64 (recordings, C), -1 for none. together: how many of them a drawn person brings; they take the places of the
-    last persons of the batch.
+    last persons of the batch. kin: whether a person may stand in the batch with several recordings.
     """
 
     row_of_window: np.ndarray
     near: np.ndarray
     together: int
+    kin: bool = False
 
     @cached_property
     def windows(self) -> np.ndarray:
@@ -122,7 +124,8 @@ class Sampler:
         beside = companions.of(leaders, generator(self.seed, step, "companions"))
         beside = beside[self._group[beside] == self._group[drawn[0]]]
         whole = np.concatenate([leaders, beside, drawn[len(leaders) :]])
-        once = np.sort(np.unique(self._subject[whole], return_index=True)[1])  # a person stands in a batch only once
+        single = (companions.row_of_window if companions.kin else self._subject)[whole]  # stands in a batch only once
+        once = np.sort(np.unique(single, return_index=True)[1])
         return whole[once][: len(drawn)]
 
     def _plan(self, epoch: int) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:

@@ -25,8 +25,9 @@ class Objective(nn.Module):
     """Base of all objectives. Heads, queues, momentum targets and statistics are parameters and buffers.
 
     `needs` names facts (`labels:superclass`, `value:age`), `views` what the data path shall make (`a`, `b`), `shuffle`
-    how it makes the view `shuffled`. `neighbours` companions are drawn with each recording. With `permuted` recordings
-    wear each other's facts, the same pairing in all epochs: a control.
+    how it makes the view `shuffled`. `neighbours` companions are drawn with each recording; with `kin` they are other
+    recordings of the same person, where there are. With `permuted` recordings wear each other's facts, the same pairing
+    in all epochs: a control.
     `gather` joins the (N, ...) tensors of all processes into (processes x N, ...) with gradient, in the order of the
     processes, None where there is one; `rank` is this one's place among them. The training loop sets both.
     """
@@ -35,6 +36,7 @@ class Objective(nn.Module):
     views: tuple[str, ...] = ()
     shuffle: Shuffle | None = None
     neighbours: int = 0
+    kin: bool = False
     permuted: bool = False
     gather: Callable[[Tensor], Tensor] | None
     rank: int

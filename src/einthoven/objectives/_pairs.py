@@ -90,11 +90,11 @@ def _quantile(found: Tensor, share: float) -> Tensor:
     return torch.lerp(ordered[low], ordered[min(low + 1, len(found) - 1)], place - low)
 
 
-def everyone(subject_N: Tensor) -> Pairs:
-    """Pairs without physiology: all of other persons are negative."""
+def everyone(row_N: Tensor, subject_N: Tensor, *, same_patient: bool) -> Pairs:
+    """Pairs without physiology: all of other persons are negative, other recordings of one person positive or not."""
     same_NN = subject_N[:, None] == subject_N
-    none_NN = torch.zeros_like(same_NN)
-    return Pairs(none_NN.float(), none_NN, ~same_NN, none_NN.float())
+    positive_NN = same_NN & (row_N[:, None] != row_N) if same_patient else torch.zeros_like(same_NN)
+    return Pairs(same_NN.float(), positive_NN, ~same_NN, positive_NN.float())
 
 
 def at_random(dealt: Pairs, generator: torch.Generator) -> Pairs:

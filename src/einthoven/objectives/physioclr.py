@@ -33,7 +33,8 @@ from einthoven.objectives._spread import effective_rank
 
 PEAKS = "peaks:physiology.waves.global"
 BLOCKS = {"shuffle": "shuffled", "adjacent": "adjacent", "features": "anchor"}
-"""The view that holds each kind of positive; the blocks of the bank stand in this order."""
+"""The view that holds each kind of positive; the blocks of the bank stand in this order. The last kind are other
+recordings: those of like physiology, those of the same person, or both."""
 CANDIDATES = 10
 """A recording's companions are drawn among so many of its nearest."""
 ROWS = 1024
@@ -52,7 +53,8 @@ class Physioclr(Objective):
         temperature: divides the cosines.
         rule, delta, q, k, neutral: how pairs are dealt, see `objectives._pairs`; the zone's upper end is where the
             positives of `kernel` begin, the other rules have their own.
-        same_patient: what two recordings of one person are, where a batch holds such; never negatives.
+        same_patient: `positive` draws another recording of the same person beside each, where there is one, and takes
+            both as positives; `ignore` has a person once in a batch. Never negatives.
         features, exclude, pca: the physiological vector, see `objectives._features`.
         alpha, beta: weights of the reconstruction of the whole anchor and of its peaks.
         peak: `window` is the error within 60 ms of each peak, `amplitude` regresses the peaks' heights.
@@ -95,16 +97,16 @@ class Physioclr(Objective):
         projection: Annotated[int, Field(ge=2, le=65536)] = 128,
     ) -> None:
         super().__init__()
-        _refuse(positives, form, weights, rule, neutral, control)
+        self.kin = same_patient == "positive"
+        _refuse(positives, form, weights, rule, neutral, control, self.kin)
         regress = control == "regress"
         self.form: Form = form
         self.temperature, self.alpha, self.beta, self.peak, self.control = temperature, alpha, beta, peak, control
-        self.kinds = tuple(kind for kind in BLOCKS if kind in positives)
+        self.kinds = tuple(kind for kind in BLOCKS if kind in positives or (self.kin and kind == "features"))
         self.shares = tuple(weights[list(BLOCKS).index(kind)] for kind in self.kinds)
         self.rule = {"rule": rule, "delta": delta, "q": q, "k": k, "neutral": tuple(neutral)}
-        self.same_patient = same_patient == "positive"
         self.neighbours, self.permuted = neighbours, control == "permute"
-        used = regress or "features" in self.kinds
+        used = regress or "features" in positives
         self.features = Features(features, exclude, pca) if used else None
         self.needs = (self.features.needs if self.features else ()) + ((PEAKS,) if beta else ())
         kinds = ("adjacent",) if regress else tuple(kind for kind in self.kinds if kind != "features")
@@ -257,10 +259,10 @@ class Physioclr(Objective):
         ids_N2 = self._all(torch.stack([batch.row, batch.subject], dim=1).double())
         row_N, subject_N = ids_N2[:, 0], ids_N2[:, 1]
         if self.features is None:
-            return dealing.everyone(subject_N), row_N.new_zeros(())
+            return dealing.everyone(row_N, subject_N, same_patient=self.kin), row_N.new_zeros(())
         f_BF, m_BF = self.features(batch.facts)
         f_NF, m_NF = self._all(f_BF), self._all(m_BF.float()) > 0
-        dealt = dealing.pairs(f_NF, m_NF, row_N, subject_N, same_patient=self.same_patient, **self.rule)  # type: ignore[arg-type]
+        dealt = dealing.pairs(f_NF, m_NF, row_N, subject_N, same_patient=self.kin, **self.rule)  # type: ignore[arg-type]
         if self.control == "random":
             draw = torch.Generator().manual_seed(number(int(row_N.sum()), step, "pairs"))
             dealt = dealing.at_random(dealt, draw)
@@ -297,7 +299,12 @@ class Physioclr(Objective):
         return self.gather(tensor) if self.gather else tensor
 
 
-def _refuse(positives: Any, form: str, weights: Any, rule: str, neutral: Any, control: str) -> None:
+def _refuse(positives: Any, form: str, weights: Any, rule: str, neutral: Any, control: str, kin: bool) -> None:
+    if kin and control in ("random", "regress"):
+        raise RecipeError(
+            "[objective] same_patient", f"'positive' does not go with control '{control}'", expected="ignore",
+            reason="value",
+        )  # fmt: skip
     if not positives and control != "regress":
         raise RecipeError("[objective] positives", "is empty", expected="some of " + ", ".join(BLOCKS), reason="value")
     if control in ("permute", "random") and "features" not in positives:

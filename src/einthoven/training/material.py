@@ -22,6 +22,9 @@ from einthoven.data.marks import worth_seeing
 from einthoven.data.targets import fact_arrays
 from einthoven.objectives import Objective
 
+MOST_KIN = 10
+"""Of a person with more other recordings, the next ones are drawn from."""
+
 
 @dataclass(frozen=True, eq=False)
 class Material:
@@ -69,7 +72,10 @@ class Material:
             {need: _unit(cohort, name) for need, name in names.items() if need.startswith("value:")},
         )
         layout = Layout(**recipe["layout"])
-        companions = _among_all(objective.companions(seen), rows["train"], cohort.index["subject_id"].to_numpy())
+        subject = cohort.index["subject_id"].to_numpy()
+        companions = _among_all(objective.companions(seen), rows["train"], subject)
+        if objective.kin:
+            companions = _own_first(companions, rows["train"], subject)
         return cls(
             recipe, cohort, layout, objective.needs, objective.views, rows["train"], rows["validation"], objective,
             companions, worn,
@@ -86,8 +92,8 @@ class Material:
             self.cohort, self.layout, self._windows(self.train), batch=training["batch"],
             seed=self.recipe["seed"], views=self.views, augment=Augment(**self.recipe["augment"]), facts=self.needs,
             shuffle=self.objective.shuffle, worn=self.worn, companions=self.companions,
-            together=self.objective.neighbours, device=device, prefetch=training["prefetch"], rank=rank,
-            processes=processes,
+            together=max(self.objective.neighbours, self.objective.kin), kin=self.objective.kin, device=device,
+            prefetch=training["prefetch"], rank=rank, processes=processes,
         )  # fmt: skip
         _ = loader.sampler  # made now, so that a batch that cannot be filled is refused before anything is written
         return loader
@@ -202,6 +208,23 @@ def _among_all(companions: np.ndarray | None, rows: np.ndarray, subject: np.ndar
     other = (companions >= 0) & (subject[rows[companions]] != subject[rows][:, None])
     out[rows] = np.where(other, rows[companions], -1)
     return out
+
+
+def _own_first(companions: np.ndarray | None, rows: np.ndarray, subject: np.ndarray) -> np.ndarray:
+    """Other recordings of the same person, at most `MOST_KIN`; for who has one recording, companions as they are."""
+    ordered = rows[np.argsort(subject[rows], kind="stable")]
+    first, count = np.unique(subject[ordered], return_index=True, return_counts=True)[1:]
+    begin, many = np.repeat(first, count), np.repeat(count, count)
+    step = np.arange(1, max(min(int(count.max(initial=1)), MOST_KIN + 1), 2))
+    place = begin[:, None] + (np.arange(len(ordered)) - begin)[:, None] + step
+    place = np.where(place < (begin + many)[:, None], place, place - many[:, None])  # round the person's recordings
+    own = np.full((len(subject), len(step)), -1, np.int64)
+    own[ordered] = np.where(step < many[:, None], ordered[np.where(step < many[:, None], place, 0)], -1)
+    if companions is None:
+        return own
+    width = max(own.shape[1], companions.shape[1])
+    own, other = (np.pad(a, ((0, 0), (0, width - a.shape[1])), constant_values=-1) for a in (own, companions))
+    return np.where((own >= 0).any(axis=1, keepdims=True), own, other)
 
 
 def _subjects(cohort: Cohort, rows: np.ndarray) -> int:
