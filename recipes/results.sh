@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything behind docs/results.md: PTB-XL and Challenge 2017 as they lie in DATA, five to six hours of two cores.
+# Everything behind docs/results.md: PTB-XL and Challenge 2017 as they lie in DATA, seven to eight hours of two cores.
 #   bash recipes/results.sh DATA [RUNS]
 # Each command goes on where it was stopped and computes nothing twice, so the script can be run again.
 set -euo pipefail
@@ -26,8 +26,9 @@ for seed in $seeds; do
 done
 einthoven pretrain recipes/simclr-one-lead.toml --out "$runs/simclr-one-lead" --set "data.cohort=$runs/cohorts/ptbxl"
 
-# PhysioCLR (A8), its measurements regressed instead of contrasted (C5), worn by others (C1), and A8 without the intervals;
-# the page has A8 and C5 so far, on superclass, form, rhythm and decoding
+# PhysioCLR (A8), its measurements regressed instead of contrasted (C5), the contrast of adjacent stretches without
+# measurements (A3) and with them (A6), A8 with measurements worn by others (C1) and without the intervals (H2)
+contrast="objective.alpha=0 objective.beta=0"
 regress="objective.control=regress objective.neighbours=0 objective.alpha=0 objective.beta=0"
 regress="$regress augment.lead_mask=0 augment.time_mask=0"
 for seed in $seeds; do
@@ -35,6 +36,12 @@ for seed in $seeds; do
     --set "seed=$seed" --set "data.cohort=$runs/cohorts/ptbxl"
   einthoven pretrain recipes/physioclr-ptbxl.toml --out "$runs/physioclr-ptbxl-regress-$seed" $(printf -- '--set %s ' $regress) \
     --set "seed=$seed" --set name=physioclr-ptbxl-regress --set "data.cohort=$runs/cohorts/ptbxl"
+  einthoven pretrain recipes/physioclr-ptbxl.toml --out "$runs/physioclr-ptbxl-adjacent-$seed" \
+    --set 'objective.positives=["adjacent"]' $(printf -- '--set %s ' $contrast) \
+    --set "seed=$seed" --set name=physioclr-ptbxl-adjacent --set "data.cohort=$runs/cohorts/ptbxl"
+  einthoven pretrain recipes/physioclr-ptbxl.toml --out "$runs/physioclr-ptbxl-adjacent-features-$seed" \
+    --set 'objective.positives=["adjacent", "features"]' $(printf -- '--set %s ' $contrast) \
+    --set "seed=$seed" --set name=physioclr-ptbxl-adjacent-features --set "data.cohort=$runs/cohorts/ptbxl"
 done
 einthoven pretrain recipes/physioclr-ptbxl.toml --out "$runs/physioclr-ptbxl-permuted-0" --set objective.control=permute \
   --set name=physioclr-ptbxl-permuted --set "data.cohort=$runs/cohorts/ptbxl"
@@ -42,11 +49,11 @@ einthoven pretrain recipes/physioclr-ptbxl.toml --out "$runs/physioclr-ptbxl-no-
   --set 'objective.exclude=["intervals"]' --set name=physioclr-ptbxl-no-intervals --set "data.cohort=$runs/cohorts/ptbxl"
 einthoven pretrain recipes/physioclr-one-lead.toml --out "$runs/physioclr-one-lead" \
   --set "data.cohort=$runs/cohorts/ptbxl"
-physioclr=$(echo "$runs"/physioclr-ptbxl-{{,regress-}{0,1,2},permuted-0,no-intervals-0})
+physioclr=$(echo "$runs"/physioclr-ptbxl-{{,regress-,adjacent-,adjacent-features-}{0,1,2},permuted-0,no-intervals-0})
 
-# superclass: three seeds at 100 %, a draw a seed at 10 % and 100 subjects (more: --draws 5, half an hour of scoring)
+# superclass: three seeds, at 10 % and 100 subjects five draws each
 einthoven evaluate "$runs"/simclr-ptbxl{,-gain,-masks-gain}-{0,1,2} $physioclr "$runs/cohorts/ptbxl" \
-  --task ptbxl/superclass --labelled 1.0 --labelled 0.1 --labelled 100 --draws 1 --out "$runs/evaluation/superclass"
+  --task ptbxl/superclass --labelled 1.0 --labelled 0.1 --labelled 100 --out "$runs/evaluation/superclass"
 # the networks that the line above trained from scratch on all labels, each with the measurements beside its embedding
 supervised=$(grep -l "^labelled = 1\.0$" "$runs"/evaluation/superclass/runs/*/recipe.toml | xargs -n1 dirname)
 einthoven evaluate $supervised "$runs/cohorts/ptbxl" --task ptbxl/superclass --features embedding+measurements \
@@ -56,7 +63,7 @@ einthoven evaluate "$runs/simclr-ptbxl-0" "$runs/cohorts/ptbxl" --out "$runs/eva
   --task ptbxl/all --task ptbxl/diagnostic --task ptbxl/subclass --task ptbxl/form --task ptbxl/rhythm
 # PhysioCLR beside it on statements, form and rhythm, a seed at a time: networks from scratch have one seed here
 for seed in $seeds; do
-  einthoven evaluate "$runs"/{simclr,physioclr}-ptbxl-$seed "$runs/physioclr-ptbxl-regress-$seed" \
+  einthoven evaluate "$runs"/{simclr-ptbxl,physioclr-ptbxl{,-regress,-adjacent,-adjacent-features}}-$seed \
     $([ "$seed" = 0 ] && echo "$runs"/physioclr-ptbxl-{permuted,no-intervals}-0) "$runs/cohorts/ptbxl" \
     --task ptbxl/all --task ptbxl/form --task ptbxl/rhythm --out "$runs/evaluation/tasks"
 done
