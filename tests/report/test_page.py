@@ -143,13 +143,11 @@ def test_warnings_carry_what_was_flagged(seen: Page):
 def test_the_family_that_was_pretrained_on_is_said_beside_the_numbers(folder: Path, copy: Path):
     beside = "Overlap: same family"
     assert page.build(results.read([folder])).count(beside) == 2  # two settings
-    family = json.loads((folder.parent / "cohort" / "card.json").read_text())["source"]["family"]
-    for tested, times in ((f"another + {family}", 2), ("another", 0), (f"{family} of another town", 0)):
-        for place in copy.glob("cells/*/cell.json"):
-            cell = json.loads(place.read_text())
-            cell["facts"]["cohort"]["source"]["family"] = tested
-            place.write_text(json.dumps(cell))
-        assert page.build(results.read([copy])).count(beside) == times
+    for place in copy.glob("cells/*/cell.json"):
+        cell = json.loads(place.read_text())
+        cell["facts"]["cohort"]["source"]["family"] = "another"
+        place.write_text(json.dumps(cell))
+    assert beside not in page.build(results.read([copy]))
 
 
 def test_provenance_has_command_versions_and_fingerprints(folder: Path, seen: Page):

@@ -200,9 +200,7 @@ def test_a_part_by_itself_is_dealt_into_three(tmp_path: Path):
     assert Counter(parts(folder, tmp_path / "out", part="georgia").values()) == {
         "train": 6, "validation": 2, "test": 2,
     }  # fmt: skip
-    assert Challenge2021.family == Challenge2021().family
-    assert {"Georgia", "PTB-XL", "CPSC 2018"} < set(Challenge2021.family.split(" + "))
-    assert Challenge2021(part="georgia").family == "Georgia"
+    assert Challenge2021(part="georgia").family != Challenge2021.family == Challenge2021().family
 
 
 def damage(kind: str, header: Path) -> None:

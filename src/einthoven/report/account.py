@@ -6,7 +6,7 @@ Plain sentences whose numbers come from the folders; what a folder does not reco
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import polars as pl
 
@@ -148,16 +148,11 @@ def provenance(results: Results) -> Html:
 
 
 def overlaps(cell: Row) -> bool:
-    """Whether the encoder was pretrained on data of a family that it is tested on (other subjects, same hospital)."""
+    """Whether the encoder was pretrained on data of the family that it is tested on (other subjects, same hospital)."""
+    family = cell["facts"].get("cohort", {}).get("source", {}).get("family")
     card = cell["facts"].get("card", {})
-    pretrained = [stage.get("family") for stage in (*card.get("earlier", []), card.get("data", {}))]
-    tested = [cell["facts"].get("cohort", {}).get("source", {}).get("family")]
-    return cell["role"] == "arm" and not _families(tested).isdisjoint(_families(pretrained))
-
-
-def _families(said: Iterable[str | None]) -> set[str]:
-    """Joined cohorts and collections have several, with a plus between them."""
-    return {family for one in said if one for family in one.split(" + ")}
+    pretrained = {stage.get("family") for stage in (*card.get("earlier", []), card.get("data", {}))}
+    return cell["role"] == "arm" and family is not None and family in pretrained
 
 
 def _cohorts(results: Results) -> list[str]:

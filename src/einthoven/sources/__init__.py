@@ -1,8 +1,7 @@
 """Data sets in their published layout: one file a data set, one public class a file.
 
 Comes in: a folder as published. Goes out: a Plan of Items (from the tables alone), then Records with their Facts.
-Contract: class attributes `family` (recordings of one family share persons; a collection has several, ` + ` between
-them), `licence`, `citation`, `version`; the constructor's arguments are the settings;
+Contract: class attributes `family`, `licence`, `citation`, `version`; the constructor's arguments are the settings;
 `plan(path) -> Plan` reads tables only and raises SourceError; `read(path, items)` yields, in order and one an item, a
 Record or the EinthovenError of the file that cannot be read.
 """

@@ -78,7 +78,7 @@ class Challenge2021:
         rate: samples per second to which all recordings are brought (without folding); None leaves each as it is.
     """
 
-    family = " + ".join(dict.fromkeys(_FAMILIES.values()))
+    family = "Challenge 2021"
     licence = "CC BY 4.0"
     citation = (
         "Reyna et al., Will Two Do?, CinC 48 (2021), doi:10.23919/CinC53138.2021.9662687; "
