@@ -106,8 +106,10 @@ def _table(name: str, found: Iterable[np.ndarray]) -> None:
 
 def _flips(cohort: Cohort, cuts: Cuts, rows: np.ndarray, run: str) -> None:
     arm, draw = checkpoint.load(run), np.random.default_rng(0)
-    if arm.head is None:
-        sys.exit(f"{run}: has no head, so it has no answers that could change")
+    if arm.head is None or arm.head.kind == "value":
+        sys.exit(f"{run}: gives no probabilities, so it has no answers that could change")
+    if (arm.layout.seconds, arm.layout.scale) != (LAYOUT.seconds, LAYOUT.scale):
+        sys.exit(f"{run}: its windows are not whole recordings of {LAYOUT.seconds:g} s in millivolts")
     changed: list[np.ndarray] = []
     with torch.inference_mode():
         for batch in batches(arm.layout, cohort, rows, 64):

@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from einthoven import embed, formats, predict, simulate
+from einthoven import embed, formats, measure, plot, predict, simulate
 from einthoven.cohort.build import build
-from einthoven.core.errors import CheckpointError
+from einthoven.core.errors import CheckpointError, LayoutError, OutputError
 from einthoven.core.layout import Layout
 from einthoven.core.registry import load
 
@@ -133,11 +133,58 @@ def test_predictions_of_a_poor_signal_say_so(headed, tmp_path):
     record = simulate.record(seed=2, seconds=10, rate=250, leads=LEADS)
     noise = np.random.default_rng(0).normal(0, 0.5, record.signal.shape).astype(np.float32)
     write = load("formats", "wfdb")().write
-    for name, signal in (("fine", record.signal), ("noise", noise), ("volts", record.signal / 1000)):
+    quiet = np.round(noise * 4) / 1000  # some microvolts: nothing is wrong with them, but there is no heart
+    for name, signal in (("fine", record.signal), ("noise", noise), ("quiet", quiet), ("volts", record.signal / 1000)):
         write(replace(record, signal=signal), tmp_path / f"{name}.hea")
+    other = replace(record, leads=(*LEADS, "V6"), signal=np.concatenate([record.signal, noise[:1]]))
+    write(other, tmp_path / "other.hea")  # the noise is in a lead that the model does not take
     found = predict(tmp_path, checkpoint=headed)
-    assert found.frame["verdict"].to_list() == ["good", "poor", "poor"]
+    verdicts = dict(zip(found.frame["file"], found.frame["verdict"]))
+    assert verdicts.pop("quiet.hea") in ("usable", "poor")
+    assert verdicts == {"fine.hea": "good", "noise.hea": "poor", "other.hea": "good", "volts.hea": "poor"}
     lines = str(found).splitlines()
-    said = [lines[i - 1].split(".")[0] for i, line in enumerate(lines) if "poor signal (" in line]
-    assert said == ["noise", "volts"]
-    assert lines[-1] == "2 of them with a poor signal, told in the columns `verdict` and `causes`"
+    said = [lines[i - 1].split(".")[0] for i, line in enumerate(lines) if "may mean nothing" in line]
+    assert said == ["noise", "quiet", "volts"]
+    assert lines[-1] == "3 of them with a signal to be doubted, see the columns `verdict` and `causes`"
+    assert "is the unit right?" in next(line for line in lines if "may mean nothing" in line and "0.00" in line)
+
+
+def test_thresholds_are_not_held_against_a_recording_that_lacks_a_lead(headed, tmp_path):
+    record = simulate.record(seed=2, seconds=10, rate=250, leads=("I", "II", "V2"))
+    write = load("formats", "wfdb")().write
+    for name, leads in (("whole", (0, 1, 2)), ("two", (0, 1)), ("one", (2,))):
+        write(replace(record, leads=tuple(record.leads[i] for i in leads), signal=record.signal[[*leads]]),
+              tmp_path / f"{name}.hea")  # fmt: skip
+    found = predict(tmp_path, checkpoint=headed, out=tmp_path / "p.csv")
+    rows = {row["file"]: row for row in found.frame.to_dicts()}
+    assert set(rows) == {"whole.hea", "two.hea"}
+    assert (rows["whole.hea"]["positive:AFIB"], rows["two.hea"]["positive:AFIB"]) == (False, None)
+    assert [(row["file"], row["reason"]) for row in found.refused] == [("one.hea", "leads")]
+    assert found.refused[0]["message"].startswith("one.hea: lacks 2 of the 3 leads")
+    assert "its threshold 0.600 was set with all leads" in str(predict(tmp_path / "two.hea", checkpoint=headed))
+    with pytest.raises(LayoutError, match="lacks 2 of the 3 leads"):
+        predict(tmp_path / "one.hea", checkpoint=headed)
+    assert len(embed(tmp_path, checkpoint=headed).frame) == 3
+
+
+def test_a_folder_of_which_nothing_can_be_used_ends_with_2(headed, tmp_path):
+    (tmp_path / "f.hea").write_text("f 1 250 1000\nf.dat 16 200 16 0 0 0 0 I\n")
+    for verb in (embed, predict):
+        found = verb(tmp_path, checkpoint=headed)
+        assert (found.exit_code, len(found.refused), len(found.frame)) == (2, 1, 0)
+    assert measure(tmp_path).exit_code == 2
+
+
+@pytest.mark.parametrize("verb", ["embed", "predict", "measure", "plot"])
+def test_no_output_takes_the_place_of_a_recording_that_is_read(headed, tmp_path, verb):
+    load("formats", "csv")().write(simulate.record(seed=2, seconds=10, rate=250, leads=LEADS), tmp_path / "a.csv")
+    (tmp_path / "a.csv").rename(tmp_path / "a.svg" if verb == "plot" else tmp_path / "a.csv")
+    file = next(tmp_path.glob("a.*"))
+    kept = file.read_bytes()
+    call = {"embed": embed, "predict": predict, "measure": measure, "plot": plot}[verb]
+    settings = {"checkpoint": headed} if verb in ("embed", "predict") else {}
+    for place in (file, tmp_path) if verb != "plot" else (file,):
+        with pytest.raises(OutputError, match="is a recording that is read here"):
+            call(place, out=tmp_path / "." / file.name, rate=250, unit="mV", **settings)
+    assert file.read_bytes() == kept
+    assert len(list(tmp_path.iterdir())) == 1

@@ -124,7 +124,11 @@ def test_kin_stand_beside_each_other_and_a_recording_only_once():
     for step in range(20):
         drawn = sampler.window_indices(step)
         assert len(np.unique(drawn)) == len(drawn) == 8
-        assert np.array_equal(drawn[:4] ^ 1, drawn[4:])
+        assert np.array_equal(drawn[::2] ^ 1, drawn[1::2])  # each behind its own
+    few = np.where(np.arange(80)[:, None] < 10, own, -1)  # five persons have a second recording that may be drawn
+    kin = Companions(np.arange(80), few, 1, kin=True)
+    sampler = Sampler(np.repeat(np.arange(40), 2), np.zeros(80, np.int64), batch=40, seed=0, companions=kin)
+    assert {0, 1, 2, 3, 4, 5, 6, 7, 8} < set(sampler.window_indices(0).tolist())  # all bring theirs, but the very last
 
 
 def test_without_companions_nothing_changes():

@@ -74,9 +74,12 @@ def cells(folder):
 
 def test_an_earlier_stage_that_saw_test_subjects_is_refused(run, cohort, tmp_path):
     data = checkpoints.load(run).card["data"]
-    place = resaved(run, tmp_path / "model", earlier=[data | {"split": "half-b"}], data=data)
-    with pytest.raises(TaskError, match=r"saw test subjects.*got 'half-b'"):
-        evaluate(place, cohort.path, task=TASK, out=tmp_path / "e", smoke=True)
+    other = data | {"split": "half-b"}
+    joined = other | {"cohort_fingerprint": "of both", "members": ["of another", data["cohort_fingerprint"]]}
+    for name, earlier in (("alone", other), ("joined", joined)):
+        place = resaved(run, tmp_path / name, earlier=[earlier], data=data)
+        with pytest.raises(TaskError, match=r"saw test subjects.*got 'half-b'"):
+            evaluate(place, cohort.path, task=TASK, out=tmp_path / "e", smoke=True)
 
 
 def test_a_network_of_another_loop_is_evaluated_with_all_its_rows(run, cohort, tmp_path):

@@ -195,6 +195,7 @@ def test_one_person_and_one_recording_are_never_negatives():
         assert not found.negative[0, 1]
         assert not found.negative[2, 3]
         assert bool(found.positive[0, 1]) is positive  # two recordings of one person
+        assert float(found.weight[0, 1]) == positive  # their hearts are opposites
         assert not found.positive[2, 3]  # the same recording twice: neither
         alone = everyone(row, subject, same_patient=positive)
         assert not alone.negative[0, 1]

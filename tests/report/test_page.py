@@ -143,11 +143,23 @@ def test_warnings_carry_what_was_flagged(seen: Page):
 def test_the_family_that_was_pretrained_on_is_said_beside_the_numbers(folder: Path, copy: Path):
     beside = "Overlap: same family"
     assert page.build(results.read([folder])).count(beside) == 2  # two settings
-    for place in copy.glob("cells/*/cell.json"):
-        cell = json.loads(place.read_text())
-        cell["facts"]["cohort"]["source"]["family"] = "another"
-        place.write_text(json.dumps(cell))
-    assert beside not in page.build(results.read([copy]))
+    family = json.loads((folder.parent / "cohort" / "card.json").read_text())["source"]["family"]
+    one, several = {"family": "one"}, {"family": "many", "families": ["one", "another"]}
+    seen = {
+        "another cohort": (one, {"data": {"family": "another"}}, 0),
+        "a collection": (one, {"data": several}, 2),
+        "a collection, earlier": (one, {"data": {"family": family}, "earlier": [several]}, 2),
+        "tested on a collection": (several, {"data": one}, 2),
+        "nothing": (one, {}, 0),
+    }
+    for case, (tested, card, times) in seen.items():
+        for place in copy.glob("cells/*/cell.json"):
+            cell = json.loads(place.read_text())
+            cell["facts"]["cohort"]["source"] = {"name": "source", **tested}
+            if "card" in cell["facts"]:
+                cell["facts"]["card"] = {"name": cell["arm"], **card}
+            place.write_text(json.dumps(cell))
+        assert page.build(results.read([copy])).count(beside) == times, case
 
 
 def test_provenance_has_command_versions_and_fingerprints(folder: Path, seen: Page):

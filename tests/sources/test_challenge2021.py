@@ -14,8 +14,8 @@ import pytest
 
 from einthoven.cohort import splits
 from einthoven.cohort.build import build
-from einthoven.cohort.join import Joined
-from einthoven.core.errors import EinthovenError, SourceError
+from einthoven.cohort.join import Joined, families
+from einthoven.core.errors import CohortError, EinthovenError, SourceError
 from einthoven.core.facts import Category, Fact, Label, Text, Value
 from einthoven.core.leads import STANDARD
 from einthoven.core.record import Record
@@ -201,6 +201,21 @@ def test_a_part_by_itself_is_dealt_into_three(tmp_path: Path):
         "train": 6, "validation": 2, "test": 2,
     }  # fmt: skip
     assert Challenge2021(part="georgia").family != Challenge2021.family == Challenge2021().family
+
+
+def test_a_collection_names_the_families_of_its_recordings_and_is_not_joined_with_one_of_them(tmp_path: Path):
+    write(tmp_path / "in", {"HR00001": {"place": "ptb-xl/g1"}, "E00001": {"place": "georgia/g1"}})
+    made = {
+        part: build(Challenge2021(part=part), tmp_path / "in", tmp_path / f"{part}", workers=1)
+        for part in (None, "ptb-xl", "georgia")
+    }
+    assert {"Georgia", "PTB-XL", "CPSC 2018"} < families(made[None].card["source"])
+    assert families(made["georgia"].card["source"]) == {"Georgia"}
+    apart = Joined([made["georgia"], made["ptb-xl"]])
+    assert families(apart.card["source"]) == {"Georgia", "PTB-XL"}
+    assert apart.card["members"] == [made["georgia"].fingerprint, made["ptb-xl"].fingerprint]
+    with pytest.raises(CohortError, match=r"has persons of PTB-XL by other names.*part="):
+        Joined([made[None], made["ptb-xl"]])
 
 
 def damage(kind: str, header: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from einthoven.app import inference
-from einthoven.core.errors import DONE, FOUND
+from einthoven.core.errors import DONE
 from einthoven.formats import Mapping
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def embed(
     """
     import polars as pl
 
-    inference.refuse_suffix(out)
+    inference.refuse_table(path, out)
     model = inference.load(checkpoint, "embed")
     encoded = inference.encode(path, model, Mapping(rate=rate, unit=unit, lead=lead, column=column))
     names = [f"e{i:04d}" for i in range(encoded.pooled_ND.shape[1])]
@@ -73,5 +73,5 @@ def embed(
     frame = pl.concat([pl.DataFrame(encoded.rows, schema=inference.ROW), numbers], how="horizontal")
     beside = inference.write_table(frame, encoded.refused, out) if out else None
     refused = inference.plain(encoded.refused)
-    code = FOUND if strict and refused else DONE
+    code = inference.code(frame, refused, strict)
     return Embedding(frame, refused, model.fingerprint[:16], Path(out) if out else None, beside, code)

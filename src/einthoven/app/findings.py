@@ -1,10 +1,11 @@
 """What can be said about one recording without a model: its shape, its range, and what is odd about it.
 
-Only `check` calls this. L leads, T samples. An odd recording is a warning, never a refusal: the person knows more.
+L leads, T samples. An odd recording is a warning, never a refusal: the person knows more.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ SLOW_HZ = 50
 """Below this rate a QRS complex of 80 ms has fewer than four samples."""
 LARGE_MV, SMALL_MV = 10.0, 0.1
 """The largest range of a lead is mostly within these; outside, the unit or the contact is in doubt."""
+UNIT = "is the unit right?"
 _RAIL_SHARE, _RAIL_RUN = 0.01, 5
 
 
@@ -46,7 +48,7 @@ def look_at(record: Record) -> Findings:
     low_L = np.fmin.reduce(signal_LT, axis=1)
     span_L = np.fmax.reduce(signal_LT, axis=1) - low_L  # NaN where every sample is lost
     lost_L = np.isnan(signal_LT).mean(axis=1)
-    span = {lead: round(float(width), 3) for lead, width in zip(leads, span_L) if not np.isnan(width)}
+    span = _spans(leads, span_L)
     missing = {lead: round(float(share), 4) for lead, share in zip(leads, lost_L) if share}
     flat = tuple(lead for lead, width in zip(leads, span_L) if width == 0)
     clipped = tuple(
@@ -58,6 +60,26 @@ def look_at(record: Record) -> Findings:
         range_mv=span, missing=missing, flat=flat, clipped=clipped, facts=tuple(map(_said, record.facts)),
         warnings=tuple(_warnings(record, span, missing, flat, clipped)),
     )  # fmt: skip
+
+
+def amplitudes(record: Record) -> list[str]:
+    """What is odd about how far the leads swing."""
+    low_L, high_L = (of.reduce(record.signal, axis=1) for of in (np.fmin, np.fmax))
+    return _amplitudes(_spans(record.leads, high_L - low_L))
+
+
+def _spans(leads: Sequence[str], span_L: np.ndarray) -> dict[str, float]:
+    """Three digits of each, of those that have a sample."""
+    return {str(lead): float(f"{width:.3g}") for lead, width in zip(leads, span_L) if not np.isnan(width)}
+
+
+def _amplitudes(span: dict[str, float]) -> list[str]:
+    widest = max(span, key=lambda lead: span[lead], default="")
+    if widest and span[widest] > LARGE_MV:
+        return [f"amplitude: lead {widest} swings by {span[widest]:g} mV; {UNIT}"]
+    if widest and 0 < span[widest] < SMALL_MV:
+        return [f"amplitude: no lead swings by more than {span[widest]:g} mV; {UNIT}"]
+    return []
 
 
 def _at_rail(at_T: np.ndarray) -> bool:
@@ -72,11 +94,7 @@ def _warnings(
 ) -> list[str]:
     """One line each, the kind of oddity before the colon."""
     found = []
-    widest = max(span, key=lambda lead: span[lead])
-    if span[widest] > LARGE_MV:
-        found.append(f"amplitude: lead {widest} swings by {span[widest]:g} mV; is the unit right?")
-    if 0 < span[widest] < SMALL_MV:
-        found.append(f"amplitude: no lead swings by more than {span[widest]:g} mV; is the unit right?")
+    found += _amplitudes(span)
     if record.rate < SLOW_HZ:
         found.append(f"rate: {record.rate:g} Hz is too slow for the shape of a QRS complex")
     nameless = [lead for lead in record.leads if lead.startswith(UNKNOWN)]

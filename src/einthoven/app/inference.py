@@ -17,15 +17,15 @@ import numpy as np
 
 from einthoven import formats
 from einthoven.app import models, shipped
+from einthoven.app.findings import UNIT, amplitudes
 from einthoven.app.models import Model
-from einthoven.core.errors import EinthovenError, FormatError, LayoutError
+from einthoven.core.errors import DONE, FOUND, WRONG, EinthovenError, FormatError, LayoutError
 from einthoven.core.layout import Layout
 from einthoven.core.leads import ANY, pick
 from einthoven.core.output import replaced_file
 from einthoven.core.record import Record
 from einthoven.formats import Mapping
-from einthoven.signal import processing
-from einthoven.signal.analysis import graded
+from einthoven.signal import analysis, processing
 
 if TYPE_CHECKING:
     import polars as pl
@@ -38,7 +38,7 @@ BLOCK = 64
 ROW = {"file": str, "key": str, "rate": float, "seconds": float, "windows": int, "derived": str, "missing": str}
 """Columns that say what was done to a recording on its way into the layout."""
 QUALITY = {"verdict": str, "causes": str}
-"""Columns that say how far the recording can be trusted, as `measure` has them."""
+"""Columns that say how far the leads that the model takes can be trusted, in the words of `measure`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,13 +55,14 @@ def load(place: str | Path | None, verb: str) -> Model:
     return models.load(shipped.default(verb) if place is None else place, verb)
 
 
-def encode(path: str | Path, model: Model, mapping: Mapping | None = None, *, quality: bool = False) -> Encoded:
+def encode(path: str | Path, model: Model, mapping: Mapping | None = None, *, predict: bool = False) -> Encoded:
     """Encode what stands at a path.
 
     Args:
         path: a recording, a folder of recordings, or a cohort.
         mapping: what the files do not state (rate, unit, lead); not for cohorts.
-        quality: grade each recording; rows have `QUALITY` then. It takes longer than the network.
+        predict: what is encoded will be predicted from: recordings with under half of the layout's leads are refused,
+            and rows have `QUALITY`, which takes some 8 ms for 10 s, four times the network's.
 
     Raises:
         FormatError and others: the path is one recording that cannot be used, or a folder without recordings.
@@ -70,7 +71,7 @@ def encode(path: str | Path, model: Model, mapping: Mapping | None = None, *, qu
 
     path = Path(path)
     if (path / "card.json").is_file():
-        return _encode(_of_cohort(Cohort.open(path)), model, quality)
+        return _encode(_of_cohort(Cohort.open(path)), model, predict)
     if path.is_dir():
         files = formats.find(path)
         if not files:
@@ -78,8 +79,8 @@ def encode(path: str | Path, model: Model, mapping: Mapping | None = None, *, qu
                               fix=f"einthoven check {path}")  # fmt: skip
         # what is said for the files that state nothing does not contradict those that do
         lenient = replace(mapping, strict=False) if mapping else None
-        return _encode(_of_files(files, path, lenient), model, quality)
-    encoded = _encode([(path.name, formats.read(path, mapping))], model, quality)
+        return _encode(_of_files(files, path, lenient), model, predict)
+    encoded = _encode([(path.name, formats.read(path, mapping))], model, predict)
     if encoded.refused:
         raise encoded.refused[0][1]
     return encoded
@@ -103,7 +104,7 @@ def _of_cohort(cohort: Cohort) -> Iterator[Read]:
         yield record.key, record
 
 
-def _encode(stream: Iterable[Read], model: Model, quality: bool = False) -> Encoded:
+def _encode(stream: Iterable[Read], model: Model, predict: bool = False) -> Encoded:
     rows: list[dict[str, Any]] = []
     sums: list[np.ndarray] = []
     refused: list[tuple[str, EinthovenError]] = []
@@ -126,7 +127,11 @@ def _encode(stream: Iterable[Read], model: Model, quality: bool = False) -> Enco
             for k, (signal_LT, valid_LT) in enumerate(processing.stream(record, model.layout)):
                 if k == 0:  # whatever speaks against a recording is said by now
                     _refuse_short(name, signal_LT.shape[-1], model)
-                    rows.append(_row(name, record, model.layout) | (_quality(record) if quality else {}))
+                    row = _row(name, record, model.layout)
+                    if predict:
+                        _refuse_few_leads(name, row, model.layout)
+                        row |= _quality(record, model)
+                    rows.append(row)
                     sums.append(np.zeros(model.width))
                 waiting.append((len(sums) - 1, signal_LT, valid_LT))
                 if len(waiting) >= BLOCK:
@@ -147,6 +152,16 @@ def _refuse_short(name: str, samples: int, model: Model) -> None:
         )  # fmt: skip
 
 
+def _refuse_few_leads(name: str, row: dict[str, Any], layout: Layout) -> None:
+    lacking = row["missing"].split()
+    if 2 * len(lacking) > len(layout.leads):
+        raise LayoutError(
+            name, f"lacks {len(lacking)} of the {len(layout.leads)} leads that the predictions rest on",
+            expected="half of them at least", got=f"none of {' '.join(lacking)}",
+            fix="take a checkpoint for the leads at hand; `embed` and `measure` work with any", reason="leads",
+        )  # fmt: skip
+
+
 def _row(name: str, record: Record, layout: Layout) -> dict[str, Any]:
     """What was done to one recording on its way into the layout."""
     status = pick(record.leads, layout.leads, name)[1]
@@ -160,16 +175,21 @@ def _row(name: str, record: Record, layout: Layout) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _quality(record: Record) -> dict[str, Any]:
-    found = graded(record)
-    return {"verdict": found.verdict, "causes": "; ".join(found.causes)}
+def _quality(record: Record, model: Model) -> dict[str, Any]:
+    """Of the leads that the model's are made of; the others may be as they are."""
+    used = np.flatnonzero(pick(record.leads, model.layout.leads, record.key)[0].any(axis=0))
+    leads = tuple(record.leads[i] for i in used)
+    mine = replace(record, leads=leads, signal=record.signal[used])
+    found = analysis.graded(mine)
+    return {"verdict": found.verdict, "causes": "; ".join([*found.causes, *amplitudes(mine)])}
 
 
-def refuse_suffix(out: str | Path | None) -> None:
-    """Say that a table cannot be written in that form, before the work is done."""
+def refuse_table(path: str | Path, out: str | Path | None) -> None:
+    """Say that a table cannot be written in that form or place, before the work is done."""
     if out is not None and Path(out).suffix not in (".parquet", ".csv"):
         got = Path(out).suffix or "no suffix"
         raise FormatError(out, "unknown kind of table", expected=".parquet or .csv", got=got, reason="suffix")
+    formats.refuse_overwriting(path, out)
 
 
 def write_table(frame: pl.DataFrame, refused: list[tuple[str, EinthovenError]], out: str | Path) -> Path | None:
@@ -191,6 +211,11 @@ def write_table(frame: pl.DataFrame, refused: list[tuple[str, EinthovenError]], 
     return beside
 
 
+def code(frame: pl.DataFrame, refused: list[dict[str, str]], strict: bool) -> int:
+    """Exit code: nothing could be used; something could not, and that matters; else done."""
+    return WRONG if refused and not len(frame) else FOUND if refused and strict else DONE
+
+
 def plain(refused: list[tuple[str, EinthovenError]]) -> list[dict[str, str]]:
     """Refusals as text, for tables and JSON."""
     return [{"file": name, "reason": error.reason, "message": str(error)} for name, error in refused]
@@ -201,20 +226,26 @@ def doubts(row: dict[str, Any]) -> list[str]:
     said = []
     if row["missing"]:
         said.append(f"  without {row['missing']}, which the model wants: read the numbers with that in mind")
-    if row.get("verdict") == "poor":
-        said.append(f"  poor signal ({row['causes']}): the numbers may mean nothing; `einthoven plot` shows it")
+    if row.get("causes"):
+        doubt = ": the numbers may mean nothing" * _doubtful(row)
+        said.append(f"  signal {row['verdict']} ({row['causes']}){doubt}")
     return said
+
+
+def _doubtful(row: dict[str, Any]) -> bool:
+    return row["verdict"] == "poor" or "no beats" in row["causes"] or UNIT in row["causes"]
 
 
 def closing(frame: pl.DataFrame, refused: list[dict[str, str]], out: Path | None, beside: Path | None) -> list[str]:
     """The last lines that a person sees."""
     lines = [f"{len(frame)} recordings" + (f" written to {out}" if out else "")]
-    lacking = int((frame["missing"] != "").sum()) if "missing" in frame.columns else 0
+    lacking = int((frame["missing"] != "").sum()) if "windows" in frame.columns else 0  # `measure` has other words
     if lacking and (out or len(frame) > 1):
         lines.append(f"{lacking} of them without leads that the model wants, named in the column `missing`")
-    poor = int((frame["verdict"] == "poor").sum()) if "verdict" in frame.columns else 0
-    if poor and (out or len(frame) > 1):
-        lines.append(f"{poor} of them with a poor signal, told in the columns `verdict` and `causes`")
+    graded = {"windows", *QUALITY} <= set(frame.columns)
+    doubtful = sum(map(_doubtful, frame.select(*QUALITY).to_dicts())) if graded else 0
+    if doubtful and (out or len(frame) > 1):
+        lines.append(f"{doubtful} of them with a signal to be doubted, see the columns `verdict` and `causes`")
     if refused:
         where = f", listed in {beside}" if beside else ""
         lines.append(f"{len(refused)} refused{where}")

@@ -7,6 +7,7 @@ from typing import Any
 
 from einthoven.app import shipped
 from einthoven.core import registry
+from einthoven.core.errors import RegistryError, nearest
 from einthoven.core.fingerprint import read_json
 
 SHIPPED = "shipped"
@@ -37,8 +38,11 @@ def list(kind: str | None = None) -> Listing:
     Raises:
         RegistryError: no such kind; the nearest is named.
     """
-    kinds = (*registry.KINDS, SHIPPED) if kind is None else (kind,)
-    return Listing({each: _shipped() if each == SHIPPED else _plugins(each) for each in kinds})
+    kinds = (*registry.KINDS, SHIPPED)
+    if kind is not None and kind not in kinds:
+        raise RegistryError("list", f"knows no '{kind}'", expected=", ".join(kinds), fix=nearest(kind, kinds))
+    wanted = kinds if kind is None else (kind,)
+    return Listing({each: _shipped() if each == SHIPPED else _plugins(each) for each in wanted})
 
 
 def _plugins(kind: str) -> dict[str, str]:

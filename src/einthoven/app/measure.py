@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from einthoven import formats
-from einthoven.core.errors import DONE, FOUND, EinthovenError, FormatError, OutputError, RecipeError, nearest
+from einthoven.core.errors import DONE, EinthovenError, FormatError, OutputError, RecipeError, nearest
 from einthoven.core.output import replaced_file
 from einthoven.core.record import Record
 from einthoven.formats import Mapping
@@ -108,7 +108,7 @@ def measure(
     from einthoven.signal.analysis import analyse
 
     path = Path(path)
-    inference.refuse_suffix(out)
+    inference.refuse_table(path, out)
     one = not path.is_dir()
     if plot is not None:
         _refuse_plot(plot, one)
@@ -137,9 +137,10 @@ def measure(
     if one and record is not None and analysis is not None and plot is not None:
         _draw(record, path.name, analysis, Path(plot))
     stated = _stated(record, analysis) if one and record is not None and analysis is not None else None
+    plain = inference.plain(refused)
     return Measured(
-        str(path), frame, inference.plain(refused), waves.ENGINE, analysis if one else None, stated,
-        Path(out) if out else None, beside, Path(plot) if plot else None, FOUND if strict and refused else DONE,
+        str(path), frame, plain, waves.ENGINE, analysis if one else None, stated,
+        Path(out) if out else None, beside, Path(plot) if plot else None, inference.code(frame, plain, strict),
     )  # fmt: skip
 
 

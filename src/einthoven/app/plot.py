@@ -71,6 +71,7 @@ def plot(
             out, "a drawing of this kind is not made", expected=" ".join(SUFFIXES), got=suffix or "no suffix",
             fix=nearest(suffix, SUFFIXES), reason="suffix",
         )  # fmt: skip
+    formats.refuse_overwriting(file, out)
     record = formats.read(file, formats.Mapping(rate=rate, unit=unit, lead=lead, column=column))
     sheet = paper.lay(record, file.name, format=format, speed=speed, gain=gain)
     content = svg.write(sheet).encode() if suffix == ".svg" else canvas.write(sheet, suffix)

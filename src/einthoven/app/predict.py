@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from einthoven.app import inference
 from einthoven.app.models import Labels
-from einthoven.core.errors import DONE, FOUND, CheckpointError
+from einthoven.core.errors import DONE, CheckpointError
 from einthoven.formats import Mapping
 
 if TYPE_CHECKING:
-    import numpy as np
     import polars as pl
 
 NOTICE = "research output, not a diagnosis"
@@ -48,6 +49,8 @@ def _say(label: dict[str, Any], row: dict[str, Any]) -> str:
     number = f"{label['label']:12} {row[label['column']]:8.3f} {label['unit']}".rstrip()
     if label["threshold"] is None:
         return number
+    if row["missing"]:
+        return f"{number}  its threshold {label['threshold']:.3f} was set with all leads"
     return (
         f"{number}  {'above' if row['positive:' + label['label']] else 'below'} its threshold {label['threshold']:.3f}"
     )
@@ -67,9 +70,10 @@ def predict(
     """Predict with a checkpoint that has a head: shipped (the one that ships, without a word), supervised, or of
     `evaluate --save`.
 
-    Columns: `probability:NAME` and, where a threshold was fitted on validation, `positive:NAME`; `class` for exclusive
-    sets; `value:NAME [unit]` for numbers. Before them stand what was done to the recording, and its quality (`verdict`
-    good, usable or poor, and `causes`): a network has an answer to noise as well.
+    Columns: `probability:NAME` and, where a threshold was fitted on validation, `positive:NAME` (empty where a lead of
+    the layout is missing, since it was fitted with all; under half of them a recording is refused); `class` for
+    exclusive sets; `value:NAME [unit]` for numbers. Before them stand what was done to the recording, and its quality
+    (`verdict` good, usable or poor, and `causes`): a network has an answer to noise as well.
 
     Raises:
         CheckpointError: the checkpoint has no head.
@@ -77,25 +81,26 @@ def predict(
     """
     import polars as pl
 
-    inference.refuse_suffix(out)
+    inference.refuse_table(path, out)
     model = inference.load(checkpoint, "predict")
     if model.labels is None:
         raise CheckpointError(
             checkpoint, "has no head, so it embeds but does not predict", expected="a checkpoint with labels",
             fix="einthoven evaluate CHECKPOINT COHORT --task T --out DIR --save FOLDER", reason="head",
         )  # fmt: skip
-    encoded = inference.encode(path, model, Mapping(rate=rate, unit=unit, lead=lead, column=column), quality=True)
-    labels, columns = _columns(model.labels, model.scores(encoded.pooled_ND))
+    encoded = inference.encode(path, model, Mapping(rate=rate, unit=unit, lead=lead, column=column), predict=True)
+    complete_N = np.array([not row["missing"] for row in encoded.rows], bool)
+    labels, columns = _columns(model.labels, model.scores(encoded.pooled_ND), complete_N)
     about = pl.DataFrame(encoded.rows, schema=inference.ROW | inference.QUALITY)
     frame = pl.concat([about, pl.DataFrame(columns)], how="horizontal")
     beside = inference.write_table(frame, encoded.refused, out) if out else None
     refused = inference.plain(encoded.refused)
-    code = FOUND if strict and refused else DONE
+    code = inference.code(frame, refused, strict)
     return Prediction(frame, labels, refused, model.fingerprint[:16], Path(out) if out else None, beside, code)
 
 
-def _columns(head: Labels, score_NK: np.ndarray) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Columns of the table, and what each of them means."""
+def _columns(head: Labels, score_NK: np.ndarray, complete_N: np.ndarray) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Columns of the table, and what each of them means; no threshold holds for a recording that is not complete."""
     labels: list[dict[str, Any]] = []
     columns: dict[str, Any] = {}
     value = head.kind == "value"
@@ -104,7 +109,8 @@ def _columns(head: Labels, score_NK: np.ndarray) -> tuple[list[dict[str, Any]], 
         threshold = head.thresholds[k] if head.thresholds else None
         columns[column] = score_NK[:, k]
         if threshold is not None:
-            columns[f"positive:{name}"] = score_NK[:, k] >= threshold
+            above_N = score_NK[:, k] >= threshold
+            columns[f"positive:{name}"] = [bool(above) if whole else None for above, whole in zip(above_N, complete_N)]
         labels.append(
             {"label": name, "column": column, "kind": "value" if value else "probability", "unit": head.unit,
              "threshold": threshold}

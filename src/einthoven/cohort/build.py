@@ -95,7 +95,8 @@ def describe(source: Source) -> dict[str, Any]:
         name: os.path.basename(value) if isinstance(value, str | Path) and os.path.isfile(value) else value
         for name, value in settings.items()
     }
-    return {
+    several = {"families": found} if (found := getattr(source, "families", None)) else {}
+    return several | {
         "name": type(source).__module__.rpartition(".")[2], "family": source.family, "version": source.version,
         "licence": source.licence, "citation": source.citation, "settings": to_jsonable_python(settings),
     }  # fmt: skip

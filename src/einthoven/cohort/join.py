@@ -1,12 +1,13 @@
 """Several cohorts as one, without copying: their recordings one after the other (docs/decisions/013-joined-cohorts.md).
 
-A person is a name within a source, so two cohorts of one source share persons and two sources never do. Each member is
-dealt into parts by itself: a split of the joined cohort never tests on whom a split of that name trains on elsewhere.
+A person is a name within a source, so two cohorts of one source share persons and two sources never do; a collection
+and a cohort of what it was collected from, whose names of persons do not agree, are not joined. Each member is dealt
+into parts by itself: a split of the joined cohort never tests on whom a split of that name trains on elsewhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,12 @@ class Joined(Cohort):
     """Cohorts laid end to end; rows of the first come first.
 
     Raises:
-        CohortError: two members have label sets of one name with other codes.
+        CohortError: two members have label sets of one name with other codes, or the same persons by other names.
     """
 
     def __init__(self, members: Sequence[Cohort]) -> None:
         self.members = tuple(members)
+        _refuse_strangers(members)
         self._first_row = _starts([len(member) for member in members])
         self._first_shard = _starts([_shards(member) for member in members])
         index = pl.concat(
@@ -46,7 +48,11 @@ class Joined(Cohort):
                     )  # fmt: skip
         card = {
             "schema": members[0].card["schema"], "label_sets": sets,
-            "source": {"family": " + ".join(dict.fromkeys(m.card["source"]["family"] for m in members))},
+            "source": {
+                "family": " + ".join(dict.fromkeys(m.card["source"]["family"] for m in members)),
+                "families": sorted(set().union(*(families(m.card["source"]) for m in members))),
+            },
+            "members": [member.fingerprint for member in members],
             "counts": {"records": len(index), "subjects": index["subject_id"].n_unique()},
             "fingerprint": fingerprint.of_json([member.fingerprint for member in members]),
         }  # fmt: skip
@@ -85,6 +91,24 @@ def open_all(paths: str | Path | Sequence[str | Path]) -> Cohort:
     if not members:
         raise CohortError("[data] cohort", "names none", expected="at least one folder", reason="empty")
     return members[0] if len(members) == 1 else Joined(members)
+
+
+def families(source: Mapping[str, Any]) -> set[str]:
+    """Families that a cohort's card, or a checkpoint's, tells of; several in joins and collections."""
+    return set(source.get("families") or filter(None, [source.get("family")]))
+
+
+def _refuse_strangers(members: Sequence[Cohort]) -> None:
+    for i, one in enumerate(members):
+        for other in members[:i]:
+            mine, theirs = one.card["source"], other.card["source"]
+            shared = sorted(families(mine) & families(theirs))
+            if shared and mine["family"] != theirs["family"]:
+                raise CohortError(
+                    one.path, f"has persons of {' and '.join(shared)} by other names than {other.path.name}",
+                    expected="cohorts of one source, or of sources apart", got=f"{mine['family']}, {theirs['family']}",
+                    fix="prepare the parts of the collection that you want: --set part=...", reason="join",
+                )  # fmt: skip
 
 
 def _derived(members: Sequence[Cohort]) -> dict[str, Any]:

@@ -1,10 +1,10 @@
 """Which windows make the batch of a step: a function of (seed, step), never of what was drawn before.
 
-A person is in a batch at most once, because two windows of one heart are no negatives of each other. In an epoch each
+A person is in a batch at most once, because two windows of one heart are no negatives of each other (an objective that
+knows that may ask for `kin`: then a recording is in a batch at most once). In an epoch each
 person comes once with a window drawn afresh from all of theirs, in batches of one group (windows that can be stacked:
 same length, leads and rate). Shuffling windows instead would put persons with many recordings in front. Companions are
-recordings that shall stand beside a drawn one, such as those of like physiology: each drawn person brings some along.
-Only for an objective to which recordings of one person are no negatives may they be the person's own.
+recordings that shall stand beside a drawn one, such as those of like physiology, or kin.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ class Companions:
 
     row_of_window: the recording of each window, int64 (windows,). near: by recording, those that may stand beside it,
     int64 (recordings, C), -1 for none. together: how many of them a drawn person brings; they take the places of the
-    last persons of the batch. kin: whether a person may stand in the batch with several recordings.
+    last persons of the batch. kin: they may be the person's own, and each person drawn brings them, for few have such;
+    else only so many first persons of a batch as leave room for the companions of all of them.
     """
 
     row_of_window: np.ndarray
@@ -43,15 +44,16 @@ class Companions:
         count_R = np.bincount(self.row_of_window, minlength=len(self.near))
         return np.cumsum(count_R) - count_R, count_R
 
-    def of(self, window: np.ndarray, draw: np.random.Generator) -> np.ndarray:
-        """Windows of companions of these, each drawn among those that there are."""
+    def of(self, window: np.ndarray, draw: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Windows of companions of these, each drawn among those that there are, and whose companions they are."""
         near_SC = self.near[self.row_of_window[window]]
         key_SC = np.where(near_SC >= 0, draw.random(near_SC.shape), 2.0)
         near_SC = np.take_along_axis(near_SC, np.argsort(key_SC, axis=1), axis=1)[:, : self.together]
         first_R, count_R = self.places
-        rows = near_SC[near_SC >= 0]
-        rows = rows[count_R[rows] > 0]
-        return self.windows[first_R[rows] + (draw.random(len(rows)) * count_R[rows]).astype(np.int64)]
+        there_SC = (near_SC >= 0) & (count_R[near_SC] > 0)
+        rows = near_SC[there_SC]
+        chosen = self.windows[first_R[rows] + (draw.random(len(rows)) * count_R[rows]).astype(np.int64)]
+        return chosen, there_SC.nonzero()[0]
 
 
 class Sampler:
@@ -120,10 +122,12 @@ class Sampler:
 
     def _accompanied(self, companions: Companions, drawn: np.ndarray, step: int) -> np.ndarray:
         """The first windows of a batch, their companions, and the rest of the batch as far as there are places."""
-        leaders = drawn[: max(len(drawn) // (1 + companions.together), 1)]
-        beside = companions.of(leaders, generator(self.seed, step, "companions"))
-        beside = beside[self._group[beside] == self._group[drawn[0]]]
-        whole = np.concatenate([leaders, beside, drawn[len(leaders) :]])
+        leaders = drawn if companions.kin else drawn[: max(len(drawn) // (1 + companions.together), 1)]
+        beside, owner = companions.of(leaders, generator(self.seed, step, "companions"))
+        fits = self._group[beside] == self._group[drawn[0]]
+        whole = np.concatenate([leaders, beside[fits], drawn[len(leaders) :]])
+        if companions.kin:  # each behind its own, since the last ones find no place
+            whole = whole[np.argsort(np.concatenate([np.arange(len(leaders)), owner[fits]]), kind="stable")]
         single = (companions.row_of_window if companions.kin else self._subject)[whole]  # stands in a batch only once
         once = np.sort(np.unique(single, return_index=True)[1])
         return whole[once][: len(drawn)]

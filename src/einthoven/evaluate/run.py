@@ -282,7 +282,8 @@ def _held(out: Path) -> set[str]:
 def _refuse_seen(arm: Checkpoint, cohort: Cohort, split: str) -> None:
     """A checkpoint that saw this cohort under another split, at any stage, has seen test subjects."""
     for stage in arm.stages:
-        if stage.get("cohort_fingerprint") == cohort.fingerprint and stage.get("split") != split:
+        seen = (stage.get("cohort_fingerprint"), *stage.get("members", ()))
+        if cohort.fingerprint in seen and stage.get("split") != split:
             raise TaskError(
                 arm.card["name"], "was pretrained on this cohort under another split, so it saw test subjects",
                 expected=f"pretraining with split = '{split}'", got=f"'{stage.get('split')}'",

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from einthoven.core import registry
-from einthoven.core.errors import FormatError
+from einthoven.core.errors import FormatError, OutputError
 from einthoven.core.record import Record
 from einthoven.formats._mapping import Mapping
 
@@ -70,6 +70,26 @@ def describe(path: str | Path) -> str:
     """The dialect of a file within its format, in a few words."""
     path = _header_of(Path(path))
     return _formats()[_format_of(path)].describe(path)
+
+
+def refuse_overwriting(source: str | Path, out: str | Path | None) -> None:
+    """Refuse an output that would take the place of a recording that is read.
+
+    Args:
+        source: the recording, or a folder of them. out: where the output goes; None for nowhere.
+
+    Raises:
+        OutputError: it is the recording, or one of the folder's.
+    """
+    if out is None or not os.path.isfile(out):
+        return
+    source = Path(source)
+    inputs = find(source) if source.is_dir() else [source]
+    if any(os.path.exists(file) and os.path.samefile(file, out) for file in inputs):
+        raise OutputError(
+            out, "is a recording that is read here", expected="another file for the output",
+            fix="name one that is not there yet", reason="input",
+        )  # fmt: skip
 
 
 def find(folder: str | Path) -> list[Path]:

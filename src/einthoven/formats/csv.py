@@ -77,7 +77,7 @@ class Csv:
             raise FormatError(
                 path, "holds no column of numbers", expected="a row a sample, a column a lead",
                 got="other text" if data.strip() else "an empty file",  # not which: it may be about a person
-                fix="delete what is not the signal; a table about recordings is named with --table",
+                fix="delete what is not the signal; a table about recordings: prepare folder --table",
                 reason="table" if data.strip() else "empty",
             )  # fmt: skip
         refuse_doubtful_commas(dialect, text, path)

@@ -79,6 +79,8 @@ def pairs(
     if same_patient:
         positive_NN |= same_NN & (row_N[:, None] != row_N)
     weight_NN = torch.exp(-(1 - likeness_NN) / KERNEL) if rule == "kernel" else likeness_NN.clamp(min=0)
+    if same_patient:
+        weight_NN = torch.where(same_NN, 1.0, weight_NN)  # unlike as they may be
     return Pairs(likeness_NN, positive_NN, negative_NN, weight_NN)
 
 

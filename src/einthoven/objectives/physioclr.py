@@ -53,8 +53,9 @@ class Physioclr(Objective):
         temperature: divides the cosines.
         rule, delta, q, k, neutral: how pairs are dealt, see `objectives._pairs`; the zone's upper end is where the
             positives of `kernel` begin, the other rules have their own.
-        same_patient: `positive` draws another recording of the same person beside each, where there is one, and takes
-            both as positives; `ignore` has a person once in a batch. Never negatives.
+        same_patient: `positive` draws other recordings of the same person beside each, where there are, instead of
+            those of like physiology, and takes them as positives; `ignore` has a person once in a batch. Two recordings
+            of one person are never negatives.
         features, exclude, pca: the physiological vector, see `objectives._features`.
         alpha, beta: weights of the reconstruction of the whole anchor and of its peaks.
         peak: `window` is the error within 60 ms of each peak, `amplitude` regresses the peaks' heights.
@@ -252,6 +253,7 @@ class Physioclr(Objective):
         loss = torch.where(told_N[mine], loss_B, 0.0).sum() * (N / B) / max(count, 1)
         with torch.no_grad():
             notes = _notes(dealt, told_N, blocks, cosine_BK, groups_NK, negative_NK[mine], self.kinds, mine)
+            notes["alarm_positives"] *= self.features is not None  # else nobody chose how many are positive
         return loss, notes | {"missing": missing}
 
     def _deal(self, batch: Batch, step: int) -> tuple[dealing.Pairs, Tensor]:
@@ -342,7 +344,7 @@ def _notes(
         "positives": positives_N.mean(), "negatives": negatives_N.mean(),
         "anchors_without_negatives": (~told_N).float().sum(), "rank": rank,
         "cosine_negative": _over(cosine_BK, negative_BK),
-        "alarm_positives": ((rate > MOST_POSITIVE) | (rate < LEAST_POSITIVE)).float() * ("features" in kinds),
+        "alarm_positives": ((rate > MOST_POSITIVE) | (rate < LEAST_POSITIVE)).float(),
         "alarm_rank": (rank < min(LEAST_RANK, (len(blocks[-1]) - 1) / 2)).float(),
     }  # fmt: skip
     for share, name in ((0.05, "least"), (0.95, "most")):

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from einthoven.cohort.join import families
 from einthoven.report import tables
 from einthoven.report.markup import Html, join, tag
 from einthoven.report.results import Results, Row, amount
@@ -148,11 +149,12 @@ def provenance(results: Results) -> Html:
 
 
 def overlaps(cell: Row) -> bool:
-    """Whether the encoder was pretrained on data of the family that it is tested on (other subjects, same hospital)."""
-    family = cell["facts"].get("cohort", {}).get("source", {}).get("family")
+    """Whether the encoder was pretrained on data of a family that it is tested on: same hospital, and within one cohort
+    other persons."""
+    tested = families(cell["facts"].get("cohort", {}).get("source", {}))
     card = cell["facts"].get("card", {})
-    pretrained = {stage.get("family") for stage in (*card.get("earlier", []), card.get("data", {}))}
-    return cell["role"] == "arm" and family is not None and family in pretrained
+    pretrained = (families(stage) for stage in (*card.get("earlier", []), card.get("data", {})))
+    return cell["role"] == "arm" and any(tested & one for one in pretrained)
 
 
 def _cohorts(results: Results) -> list[str]:

@@ -82,7 +82,10 @@ def _setting(results: Results, setting: Setting, colours: dict[str, str]) -> lis
         parts += [tables.forest(results, setting, column, colours) for column in columns]
     same = dict.fromkeys(cell["arm"] for cell in results.cells_of(setting) if account.overlaps(cell))
     if same:
-        said = f"{_sentence(account.OVERLAP)}: {', '.join(same)} saw other subjects of the test data's family."
+        said = (
+            f"{_sentence(account.OVERLAP)}: {', '.join(same)} saw data of the test data's family: other persons of "
+            "this cohort, or another cohort, whose persons were not compared with these."
+        )
         parts.append(tag("p", said, class_="note"))
     for column in columns:
         differences = tables.differences(results, setting, column, colours)

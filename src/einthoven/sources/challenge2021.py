@@ -95,6 +95,7 @@ class Challenge2021:
             raise SourceError("challenge2021", "rate is unusable", expected="above 0 Hz", got=rate, reason="rate")
         self.part, self.table, self.rate = part, table, rate
         self.family = _FAMILIES[part] if part else type(self).family
+        self.families = None if part else sorted(set(_FAMILIES.values()))
 
     def plan(self, path: Path) -> Plan:
         """All headers below the folder, by name; what they say is read with the signals.

@@ -198,7 +198,7 @@ def _locate(path: Path) -> Path:
     if path.is_file() or any((path / name).exists() for name in ("pytorch_model.bin", "model.pt", "model.pth")):
         raise CheckpointError(
             path, "is no checkpoint folder, and pickles are never read", expected=f"a folder with {CARD} and {WEIGHTS}",
-            fix="public weights come in by einthoven adopt", reason="pickle",
+            fix="name a checkpoint folder, or save one: docs/plain-loop.md", reason="pickle",
         )  # fmt: skip
     if (path / "recipe.toml").is_file():
         raise CheckpointError(path, "is a run without a checkpoint yet", fix="the same pretrain command goes on",
@@ -286,7 +286,7 @@ def _shapes(path: Path, prefix: str = "") -> dict[str, tuple[int, ...]]:
         if start == b"PK" or start[:1] == b"\x80":  # torch.save writes a zip, pickle a protocol byte
             raise CheckpointError(
                 path, "is a pickle, and pickles are never read", expected="safetensors",
-                fix="public weights come in by einthoven adopt", reason="pickle",
+                fix="name a checkpoint folder, or save one: docs/plain-loop.md", reason="pickle",
             ) from error  # fmt: skip
         raise CheckpointError(
             path, "is no safetensors file", got=error, fix="copy it again", reason="damaged"

@@ -23,7 +23,7 @@ from einthoven.data.targets import fact_arrays
 from einthoven.objectives import Objective
 
 MOST_KIN = 10
-"""Of a person with more other recordings, the next ones are drawn from."""
+"""A recording's companions are drawn among so many of its person's others, those that follow it in the store."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,9 +154,11 @@ class Material:
 
     def card(self) -> dict[str, Any]:
         """What the checkpoint's card says of the data; no key of a recording and no subject."""
-        data = self.recipe["data"]
-        return {
-            "cohort_fingerprint": self.cohort.fingerprint, "family": self.cohort.card["source"]["family"],
+        data, source = self.recipe["data"], self.cohort.card["source"]
+        more = {"families": source["families"]} if "families" in source else {}
+        more |= {"members": self.cohort.card["members"]} if "members" in self.cohort.card else {}
+        return more | {
+            "cohort_fingerprint": self.cohort.fingerprint, "family": source["family"],
             "split": data["split"], "part": "train", "labelled": data["labelled"], "draw": data["draw"],
             "records": len(self.train), "subjects": _subjects(self.cohort, self.train), "facts": list(self.needs),
             "engines": self.engines(),
