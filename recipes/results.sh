@@ -67,8 +67,8 @@ for seed in $seeds; do
     $([ "$seed" = 0 ] && echo "$runs"/physioclr-ptbxl-{permuted,no-intervals}-0) "$runs/cohorts/ptbxl" \
     --task ptbxl/all --task ptbxl/form --task ptbxl/rhythm --out "$runs/evaluation/tasks"
 done
-python recipes/groups.py "$runs/evaluation/tasks" physioclr-ptbxl simclr-ptbxl physioclr-ptbxl-regress \
-  physioclr-ptbxl-permuted "measurements, boosted"
+python recipes/groups.py "$runs/evaluation/tasks" physioclr-ptbxl simclr-ptbxl \
+  physioclr-ptbxl-{regress,adjacent,adjacent-features,permuted,no-intervals} "measurements, boosted"
 # how well rate, intervals, axis and ST can be read from the embeddings
 einthoven evaluate "$runs"/simclr-ptbxl-{0,1,2} $physioclr "$runs/cohorts/ptbxl" --task physiology \
   --out "$runs/evaluation/decoding"

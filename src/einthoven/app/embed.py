@@ -35,7 +35,7 @@ class Embedding:
         if self.out is None:
             for row in self.frame.head(20).to_dicts():
                 first = ", ".join(f"{row[name]:.4f}" for name in self.frame.columns[len(inference.ROW) :][:4])
-                lines.append(f"  {row['file']}  {row['seconds']:g} s at {row['rate']:g} Hz  [{first}, ...]")
+                lines.append(f"  {row['file']}  {inference.shape(row)}  [{first}, ...]")
                 lines += inference.doubts(row)
         return "\n".join(lines + inference.closing(self.frame, self.refused, self.out, self.beside))
 

@@ -221,6 +221,12 @@ def plain(refused: list[tuple[str, EinthovenError]]) -> list[dict[str, str]]:
     return [{"file": name, "reason": error.reason, "message": str(error)} for name, error in refused]
 
 
+def shape(row: dict[str, Any]) -> str:
+    """How long a recording is, and that the numbers are a mean where it has several windows."""
+    mean = f", mean of {row['windows']} windows" * (row["windows"] > 1)
+    return f"{row['seconds']:g} s at {row['rate']:g} Hz{mean}"
+
+
 def doubts(row: dict[str, Any]) -> list[str]:
     """What a person must know of one recording before its numbers: leads that are lacking, and a poor signal."""
     said = []
@@ -238,7 +244,7 @@ def _doubtful(row: dict[str, Any]) -> bool:
 
 def closing(frame: pl.DataFrame, refused: list[dict[str, str]], out: Path | None, beside: Path | None) -> list[str]:
     """The last lines that a person sees."""
-    lines = [f"{len(frame)} recordings" + (f" written to {out}" if out else "")]
+    lines = [f"{len(frame)} recording" + "s" * (len(frame) != 1) + (f" written to {out}" if out else "")]
     lacking = int((frame["missing"] != "").sum()) if "windows" in frame.columns else 0  # `measure` has other words
     if lacking and (out or len(frame) > 1):
         lines.append(f"{lacking} of them without leads that the model wants, named in the column `missing`")

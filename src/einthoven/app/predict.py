@@ -39,7 +39,7 @@ class Prediction:
         lines = [f"{NOTICE}; model {self.model}"]
         if self.out is None:
             for row in self.frame.head(20).to_dicts():
-                lines.append(f"{row['file']}  ({row['seconds']:g} s at {row['rate']:g} Hz)")
+                lines.append(f"{row['file']}  ({inference.shape(row)})")
                 lines += inference.doubts(row)
                 lines += [f"  {_say(label, row)}" for label in self.labels]
         return "\n".join(lines + inference.closing(self.frame, self.refused, self.out, self.beside))
