@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from einthoven.core.record import Record
-from einthoven.signal.analysis import analyse, graded
+from einthoven.signal.analysis import analyse, glance
 from einthoven.simulate import record
 from tests.signal.given import tachycardia
 
@@ -237,10 +237,17 @@ def test_a_wave_that_gaps_hide_is_not_said_to_be_absent(wave, first, last):
 
 
 @pytest.mark.parametrize("seconds", [10, 90])
-def test_a_grade_is_that_of_the_whole_analysis(seconds):
-    made = record("af", seed=5, seconds=seconds, rate=250, leads=("II", "V2"))
-    made.signal[1, 1000:1600] = 0.3
-    assert graded(made).to_dict() == analyse(made).quality.to_dict()
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_glance_sees_what_the_whole_analysis_sees(seconds, swapped):
+    made = record("sinus", seed=5, seconds=seconds, rate=250)
+    if swapped:  # RA and LA: I turns over, II and III change places, so do aVR and aVL
+        made.signal[:6] = made.signal[[0, 2, 1, 4, 3, 5]] * np.array([-1, 1, 1, 1, 1, 1])[:, None]
+    made.signal[7, 1000:1600] = 0.3
+    grade, flags = glance(made)
+    whole = analyse(made)
+    assert grade.to_dict() == whole.quality.to_dict()
+    assert flags == whole.reversal
+    assert (flags.limb == "RA-LA") == swapped
 
 
 def test_stretches_without_beats_are_said():

@@ -73,7 +73,7 @@ def predict(
     Columns: `probability:NAME` and, where a threshold was fitted on validation, `positive:NAME` (empty where a lead of
     the layout is missing, since it was fitted with all; under half of them a recording is refused); `class` for
     exclusive sets; `value:NAME [unit]` for numbers. Before them stand what was done to the recording, and its quality
-    (`verdict` good, usable or poor, and `causes`): a network has an answer to noise as well.
+    (`verdict` good, usable or poor, `causes`, suspected `reversal` of cables): to noise too a network has an answer.
 
     Raises:
         CheckpointError: the checkpoint has no head.

@@ -79,19 +79,23 @@ def analyse(record: Record, *, units: bool = True) -> Analysis:
     return Analysis(leads, rate, record.samples, marks, whole.quality, found, whole.reversal)
 
 
-def graded(record: Record) -> Quality:
-    """The quality of a recording as `analyse` has it, without its waves: a fifth of the time.
+def glance(record: Record) -> tuple[Quality, Reversal]:
+    """The quality of a recording and its swapped cables as `analyse` has them, without its waves: a third of the time.
 
     Example:
-        >>> graded(Record("constant", ("II",), np.zeros((1, 2000)), 200)).verdict
+        >>> glance(Record("constant", ("II",), np.zeros((1, 2000)), 200))[0].verdict
         'poor'
     """
     signal, rate, leads = record.signal, record.rate, tuple(record.leads)
+    grades, flags = [], []
     with np.errstate(all="ignore"):
-        beats = _beats(record)
-        spans = list(_spans(record.samples, rate))
-        parts = [quality.assess(signal[:, a:b], rate, leads, _between(beats, a, b)) for a, b, _, _ in spans]
-        return parts[0] if len(parts) == 1 else quality.join(parts, _seconds(parts, spans, rate))
+        beats, spans = _beats(record), list(_spans(record.samples, rate))
+        for first, last, _, _ in spans:
+            near, window = _between(beats, first, last), signal[:, first:last]
+            grades.append(quality.assess(window, rate, leads, near))
+            flags.append(reversal.suspect(median_beat(window, rate, near), rate, leads, grades[-1].usable))
+        grade = grades[0] if len(grades) == 1 else quality.join(grades, _seconds(grades, spans, rate))
+    return grade, _voted(flags)
 
 
 def _beats(record: Record) -> Beats:
@@ -193,11 +197,16 @@ def _joined(parts: Sequence[_Part], spans: Sequence[tuple[int, int, int, int]], 
     total = sum(n for _, n in weights)
     index = sum(value * n for value, n in weights) / total if total else np.nan
     more = More((index, total), tuple(time for part in parts for time in part.more.spikes))
-    checked = [part.reversal for part in parts if part.reversal.checked]
-    often = Counter((flags.limb, flags.chest) for flags in checked)
-    flags = max(checked, key=lambda flags: often[flags.limb, flags.chest], default=parts[0].reversal)
+    flags = _voted([part.reversal for part in parts])
     grade = quality.join(grades, _seconds(grades, spans, rate))
     return _Part(whole, grade, PerBeat.join([part.table for part in parts]), more, flags)
+
+
+def _voted(parts: Sequence[Reversal]) -> Reversal:
+    """What most of the windows say that could be checked."""
+    checked = [part for part in parts if part.checked]
+    often = Counter((flags.limb, flags.chest) for flags in checked)
+    return max(checked, key=lambda flags: often[flags.limb, flags.chest], default=parts[0])
 
 
 def _seconds(
