@@ -49,6 +49,8 @@ einthoven pretrain recipes/physioclr-ptbxl.toml --out "$runs/physioclr-ptbxl-no-
   --set 'objective.exclude=["intervals"]' --set name=physioclr-ptbxl-no-intervals --set "data.cohort=$runs/cohorts/ptbxl"
 einthoven pretrain recipes/physioclr-one-lead.toml --out "$runs/physioclr-one-lead" \
   --set "data.cohort=$runs/cohorts/ptbxl"
+einthoven pretrain recipes/physioclr-one-lead.toml --out "$runs/physioclr-one-lead-regress" \
+  $(printf -- '--set %s ' $regress) --set name=physioclr-one-lead-regress --set "data.cohort=$runs/cohorts/ptbxl"
 physioclr=$(echo "$runs"/physioclr-ptbxl-{{,regress-,adjacent-,adjacent-features-}{0,1,2},permuted-0,no-intervals-0})
 
 # superclass: three seeds, at 10 % and 100 subjects five draws each
@@ -72,7 +74,7 @@ python recipes/groups.py "$runs/evaluation/tasks" physioclr-ptbxl simclr-ptbxl \
 # how well rate, intervals, axis and ST can be read from the embeddings
 einthoven evaluate "$runs"/simclr-ptbxl-{0,1,2} $physioclr "$runs/cohorts/ptbxl" --task physiology \
   --out "$runs/evaluation/decoding"
-einthoven evaluate "$runs"/{simclr,physioclr}-one-lead "$runs/cohorts/cinc2017" --out "$runs/evaluation/cinc2017" \
+einthoven evaluate "$runs"/{simclr-one-lead,physioclr-one-lead{,-regress}} "$runs/cohorts/cinc2017" --out "$runs/evaluation/cinc2017" \
   --task cinc2017/rhythm --split folds
 
 einthoven report "$runs"/evaluation/{superclass,tasks,decoding,cinc2017} --out "$runs/report.html"
