@@ -71,6 +71,7 @@ for seed in $seeds; do
 done
 python recipes/groups.py "$runs/evaluation/tasks" physioclr-ptbxl simclr-ptbxl \
   physioclr-ptbxl-{regress,adjacent,adjacent-features,permuted,no-intervals} "measurements, boosted"
+python recipes/groups.py "$runs/evaluation/tasks" physioclr-ptbxl-regress simclr-ptbxl
 # how well rate, intervals, axis and ST can be read from the embeddings
 einthoven evaluate "$runs"/simclr-ptbxl-{0,1,2} $physioclr "$runs/cohorts/ptbxl" --task physiology \
   --out "$runs/evaluation/decoding"
