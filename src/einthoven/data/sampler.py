@@ -1,10 +1,10 @@
 """Which windows make the batch of a step: a function of (seed, step), never of what was drawn before.
 
 A person is in a batch at most once, because two windows of one heart are no negatives of each other (an objective that
-knows that may ask for `kin`: then a recording is in a batch at most once). In an epoch each
-person comes once with a window drawn afresh from all of theirs, in batches of one group (windows that can be stacked:
-same length, leads and rate). Shuffling windows instead would put persons with many recordings in front. Companions are
-recordings that shall stand beside a drawn one, such as those of like physiology, or kin.
+knows this may ask for kin: then a recording is in a batch at most once). In an epoch each person is drawn once with a
+window chosen afresh from all of theirs, in batches of one group (windows that can be stacked: same length, leads and
+rate). Shuffling windows instead would put persons with many recordings in front. Companions are recordings that shall
+stand beside a drawn one, such as those of like physiology; they take the places of the last persons of the batch.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class Companions:
     """Who may stand beside whom.
 
     row_of_window: the recording of each window, int64 (windows,). near: by recording, those that may stand beside it,
-    int64 (recordings, C), -1 for none. together: how many of them a drawn person brings; they take the places of the
-    last persons of the batch. kin: they may be the person's own, and each person drawn brings them, for few have such;
-    else only so many first persons of a batch as leave room for the companions of all of them.
+    int64 (recordings, C), -1 for none. together: how many of them a drawn person brings. kin: they may be the person's
+    own, and every person drawn brings them, for few have such; else only the first persons of the batch do, as many as
+    leave room for all their companions.
     """
 
     row_of_window: np.ndarray
