@@ -141,6 +141,10 @@ def test_rate_unit_and_lead_are_asked_for_and_not_overridden(tmp_path: Path):
     path = put(tmp_path, rows(",", head="I,II"))
     assert refusal(path, Mapping(unit="mV")).reason == "rate"
     assert refusal(path, Mapping(rate=250)).reason == "unit"
+    assert "--rate" not in str(refusal(path, Mapping(rate=250)))
+    asked = str(refusal(path, Mapping()))  # for both at once
+    assert "--unit uV" in asked
+    assert "--rate" in asked
     assert read(path, Mapping(250, "mV", "II")).leads == ("II",)
     assert refusal(path, Mapping(250, "mV", "V6")).reason == "lead"
     stated = put(tmp_path, rows(",", head="I [mV],II [mV]"))

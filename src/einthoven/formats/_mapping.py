@@ -68,9 +68,10 @@ class Mapping:
             )  # fmt: skip
         if stated is None:
             if said is None:
+                also = "; and --rate, if the file states none" if self.rate is None else ""
                 raise FormatError(
                     where, f"{what} does not state its unit", expected="mV, uV, V, nV or counts such as 200/mV",
-                    fix="say it, for example --unit uV or --unit 200/mV", reason="unit",
+                    fix=f"say it, for example --unit uV or --unit 200/mV{also}", reason="unit",
                 )  # fmt: skip
             return said
         if self.strict and said is not None and abs(stated - said) > 1e-6 * stated:
