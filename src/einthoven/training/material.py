@@ -216,12 +216,11 @@ def _own_first(companions: np.ndarray | None, rows: np.ndarray, subject: np.ndar
     """Other recordings of the same person, at most `MOST_KIN`; for who has one recording, companions as they are."""
     ordered = rows[np.argsort(subject[rows], kind="stable")]
     first, count = np.unique(subject[ordered], return_index=True, return_counts=True)[1:]
-    begin, many = np.repeat(first, count), np.repeat(count, count)
+    begin, many = (np.repeat(of, count)[:, None] for of in (first, count))
     step = np.arange(1, max(min(int(count.max(initial=1)), MOST_KIN + 1), 2))
-    place = begin[:, None] + (np.arange(len(ordered)) - begin)[:, None] + step
-    place = np.where(place < (begin + many)[:, None], place, place - many[:, None])  # round the person's recordings
+    place = begin + (np.arange(len(ordered))[:, None] - begin + step) % many  # round the person's recordings
     own = np.full((len(subject), len(step)), -1, np.int64)
-    own[ordered] = np.where(step < many[:, None], ordered[np.where(step < many[:, None], place, 0)], -1)
+    own[ordered] = np.where(step < many, ordered[place], -1)
     if companions is None:
         return own
     width = max(own.shape[1], companions.shape[1])
