@@ -8,6 +8,7 @@ into parts by itself: a split of the joined cohort never tests on whom a split o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -99,16 +100,15 @@ def families(source: Mapping[str, Any]) -> set[str]:
 
 
 def _refuse_strangers(members: Sequence[Cohort]) -> None:
-    for i, one in enumerate(members):
-        for other in members[:i]:
-            mine, theirs = one.card["source"], other.card["source"]
-            shared = sorted(families(mine) & families(theirs))
-            if shared and mine["family"] != theirs["family"]:
-                raise CohortError(
-                    one.path, f"has persons of {' and '.join(shared)} by other names than {other.path.name}",
-                    expected="cohorts of one source, or of sources apart", got=f"{mine['family']}, {theirs['family']}",
-                    fix="prepare the parts of the collection that you want: --set part=...", reason="join",
-                )  # fmt: skip
+    for other, one in combinations(members, 2):
+        mine, theirs = one.card["source"], other.card["source"]
+        shared = sorted(families(mine) & families(theirs))
+        if shared and mine["family"] != theirs["family"]:
+            raise CohortError(
+                one.path, f"has persons of {' and '.join(shared)} by other names than {other.path.name}",
+                expected="cohorts of one source, or of sources apart", got=f"{mine['family']}, {theirs['family']}",
+                fix="prepare the parts of the collection that you want: --set part=...", reason="join",
+            )  # fmt: skip
 
 
 def _derived(members: Sequence[Cohort]) -> dict[str, Any]:
