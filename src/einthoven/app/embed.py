@@ -37,7 +37,8 @@ class Embedding:
                 first = ", ".join(f"{row[name]:.4f}" for name in self.frame.columns[len(inference.ROW) :][:4])
                 lines.append(f"  {row['file']}  {inference.shape(row)}  [{first}, ...]")
                 lines += inference.doubts(row)
-        return "\n".join(lines + inference.closing(self.frame, self.refused, self.out, self.beside))
+        of_them = inference.counted(self.frame, self.out)
+        return "\n".join(lines + inference.closing(len(self.frame), self.refused, self.out, self.beside, of_them))
 
 
 def embed(

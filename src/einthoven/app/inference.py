@@ -247,16 +247,23 @@ def _doubtful(row: dict[str, Any]) -> bool:
     return row["verdict"] == "poor" or "no beats" in row["causes"] or UNIT in row["causes"]
 
 
-def closing(frame: pl.DataFrame, refused: list[dict[str, str]], out: Path | None, beside: Path | None) -> list[str]:
-    """The last lines that a person sees."""
-    lines = [f"{len(frame)} recording" + "s" * (len(frame) != 1) + (f" written to {out}" if out else "")]
-    lacking = int((frame["missing"] != "").sum()) if "windows" in frame.columns else 0  # `measure` has other words
-    if lacking and (out or len(frame) > 1):
+def counted(frame: pl.DataFrame, out: Path | None) -> list[str]:
+    """How many of several recordings, or of those in a file, there is something to know of."""
+    if out is None and len(frame) < 2:
+        return []
+    lines = []
+    if lacking := int((frame["missing"] != "").sum()):
         lines.append(f"{lacking} of them without leads that the model wants, named in the column `missing`")
-    graded = {"windows", *QUALITY} <= set(frame.columns)
-    doubtful = sum(map(_doubtful, frame.select(*QUALITY).to_dicts())) if graded else 0
-    if doubtful and (out or len(frame) > 1):
+    if "verdict" in frame.columns and (doubtful := sum(map(_doubtful, frame.select(*QUALITY).to_dicts()))):
         lines.append(f"{doubtful} of them with a signal to be doubted, see the columns `verdict` and `causes`")
+    return lines
+
+
+def closing(
+    rows: int, refused: list[dict[str, str]], out: Path | None, beside: Path | None, of_them: Sequence[str] = ()
+) -> list[str]:
+    """The last lines that a person sees."""
+    lines = [f"{rows} recording" + "s" * (rows != 1) + (f" written to {out}" if out else ""), *of_them]
     if refused:
         where = f", listed in {beside}" if beside else ""
         lines.append(f"{len(refused)} refused{where}")

@@ -75,7 +75,7 @@ class Measured:
             ]  # fmt: skip
             if len(self.frame) > _SHOWN:
                 lines.append(f"and {len(self.frame) - _SHOWN} more" + ("" if self.out else "; --out T.parquet has all"))
-            lines += inference.closing(self.frame, self.refused, self.out, self.beside)
+            lines += inference.closing(len(self.frame), self.refused, self.out, self.beside)
         return "\n".join(lines + ([f"drawn: {self.plot}"] if self.plot else []))
 
 

@@ -42,7 +42,8 @@ class Prediction:
                 lines.append(f"{row['file']}  ({inference.shape(row)})")
                 lines += inference.doubts(row)
                 lines += [f"  {_say(label, row)}" for label in self.labels]
-        return "\n".join(lines + inference.closing(self.frame, self.refused, self.out, self.beside))
+        of_them = inference.counted(self.frame, self.out)
+        return "\n".join(lines + inference.closing(len(self.frame), self.refused, self.out, self.beside, of_them))
 
 
 def _say(label: dict[str, Any], row: dict[str, Any]) -> str:
