@@ -53,6 +53,9 @@ einthoven pretrain recipes/physioclr-one-lead.toml --out "$runs/physioclr-one-le
   $(printf -- '--set %s ' $regress) --set name=physioclr-one-lead-regress --set "data.cohort=$runs/cohorts/ptbxl"
 physioclr=$(echo "$runs"/physioclr-ptbxl-{{,regress-,adjacent-,adjacent-features-}{0,1,2},permuted-0,no-intervals-0})
 
+# by validation alone: which of them is the best, and ships
+python recipes/trials.py "$runs/cohorts/ptbxl" judge "$runs"/simclr-ptbxl-{0,1,2} $physioclr
+
 # superclass: three seeds, at 10 % and 100 subjects five draws each
 einthoven evaluate "$runs"/simclr-ptbxl{,-gain,-masks-gain}-{0,1,2} $physioclr "$runs/cohorts/ptbxl" \
   --task ptbxl/superclass --labelled 1.0 --labelled 0.1 --labelled 100 --out "$runs/evaluation/superclass"

@@ -1,6 +1,7 @@
 """Four short trials an arm, judged on validation only: where the augmentations and rates of the recipes come from.
 
     python recipes/trials.py COHORT OUT [ARM ...]        about 3 minutes of one core a trial, 800 steps each
+    python recipes/trials.py COHORT judge RUN ...        the same judgement of finished runs
 
 An encoder is judged by a linear probe fitted on 10 % of the labelled training subjects (mean of three draws), a
 supervised network by its own head: superclass macro-AUROC on fold 9 of PTB-XL. Test recordings are never read.
@@ -65,6 +66,10 @@ def _macro(truth_VK: np.ndarray, score_VK: np.ndarray) -> float:
 
 def main(place: str, out: str, *arms: str) -> None:
     cohort = Cohort.open(Path(place))
+    if out == "judge":
+        for run in arms:
+            print(json.dumps({"run": run, "validation": round(judge(Path(run), cohort), 4)}), flush=True)
+        return
     for arm in arms or TRIALS:
         for i, trial in enumerate(TRIALS[arm]):
             run = Path(out, f"{arm}-{i}")
